@@ -1,0 +1,55 @@
+# One entry for people and for CI: `make` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+ARGS ?=
+DATA ?=
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+unexport PYTHONDONTWRITEBYTECODE
+
+RUN := .venv/.run
+DEV := .venv/.dev
+APPS := $(if $(wildcard requirements/apps.txt),.venv-apps/.apps)
+comma := ,
+quoted := $(foreach volume,$(DATA),"$(volume)")
+space := $() $()
+
+.PHONY: help venv up down clean check test test-full
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  ARGS="..." is handed to ansible-playbook'
+
+venv: $(RUN) ## the virtual environment .venv with pinned dependencies
+
+up: $(RUN) ## bring this machine to seven healthy services
+	ansible-playbook site.yml -i inventory/local.yml $(ARGS)
+
+down: $(RUN) ## stop the services, keep their data
+	ansible-playbook playbooks/down.yml -i inventory/local.yml $(ARGS)
+
+clean: $(RUN) ## remove all that was made; data only by name: DATA="volume ..."
+	ansible-playbook playbooks/clean.yml -i inventory/local.yml \
+	    -e '{"auren_remove_data": [$(subst $(space),$(comma),$(strip $(quoted)))]}' $(ARGS)
+	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .ansible .venv-apps .venv
+
+check: $(DEV) $(APPS) ## lint, types, unit tests: under two minutes
+	@python scripts/steps.py check
+
+test: $(DEV) $(APPS) ## check, sanity, integration and the scenario default
+	@python scripts/steps.py test
+
+test-full: $(DEV) $(APPS) ## test, and every other scenario
+	@python scripts/steps.py full
+
+$(RUN): requirements/run.txt requirements/constraints.txt
+	@start=$$SECONDS; scripts/make-venv .venv requirements/run.txt; touch $@; echo "ok: .venv, $$((SECONDS - start)) s"
+
+$(DEV): requirements/dev.txt $(RUN)
+	@start=$$SECONDS; scripts/make-venv .venv requirements/dev.txt; touch $@; echo "ok: .venv for tests, $$((SECONDS - start)) s"
+
+.venv-apps/.apps: requirements/apps.txt
+	@start=$$SECONDS; scripts/make-venv .venv-apps requirements/apps.txt; touch $@; echo "ok: .venv-apps, $$((SECONDS - start)) s"

@@ -1,0 +1,102 @@
+"""Run named steps one after the other and end with one line: `N passed, M failed`.
+
+A pytest step counts its tests (from its JUnit file), any other step counts as one. A failure does not hide what
+comes after it, except that steps which need Docker are failed unrun when preparing it failed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / ".cache" / "test"
+PREPARE = "prepare docker and images"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a level. It is run through bash from the root of the clone."""
+
+    name: str
+    command: str
+    docker: bool = False
+    wanted: str = "."  # path without which there is nothing to do
+
+
+CHECK = [
+    Step("ruff check", "ruff check ."),
+    Step("ruff format", "ruff format --check ."),
+    Step("mypy", "scripts/mypy"),
+    Step("ansible-lint", "ansible-lint --offline"),
+    Step("unit tests", "python -m pytest tests/unit --ignore tests/unit/apps", wanted="tests/unit"),
+    Step("unit tests of the applications", ".venv-apps/bin/python -m pytest tests/unit/apps", wanted="tests/unit/apps"),
+]
+TEST = [
+    *CHECK,
+    Step("sanity", "tests/sanity/run"),
+    Step(PREPARE, "ansible-playbook tests/prepare.yml"),
+    Step("integration", "python -m pytest tests/integration", docker=True, wanted="tests/integration"),
+    Step("molecule default", "scripts/molecule default", docker=True, wanted="molecule/default"),
+]
+
+
+def full() -> list[Step]:
+    """`test` and each further Molecule scenario."""
+    others = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+    return TEST + [Step(f"molecule {name}", f"scripts/molecule {name}", docker=True) for name in others if name != "default"]
+
+
+def counted(report: Path, status: int) -> tuple[int, int]:
+    """Passed and failed tests of one step. Skipped tests are neither."""
+    if not report.exists():
+        return (1, 0) if status == 0 else (0, 1)
+    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    passed = failed = 0
+    for suite in suites:
+        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        failed += bad
+        passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
+    return passed, max(failed, 1 if status not in (0, 5) else 0)
+
+
+def run(step: Step) -> tuple[int, int]:
+    """Run one step with its output on the terminal; return (passed, failed)."""
+    report = REPORTS / f"{step.name.replace(' ', '-')}.xml"
+    report.unlink(missing_ok=True)
+    env = dict(os.environ) if sys.stdout.isatty() else dict(os.environ, NO_COLOR="1")
+    if "pytest" in step.command:
+        env["PYTEST_ADDOPTS"] = f"--junitxml={report} {env.get('PYTEST_ADDOPTS', '')}"
+    print(f"\n=== {step.name}", flush=True)
+    start = time.monotonic()
+    done = subprocess.run(["bash", "-c", step.command], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False)
+    passed, failed = counted(report, done.returncode)
+    print(f"=== {step.name}: {'FAILED' if failed else 'ok'}, {time.monotonic() - start:.0f} s", flush=True)
+    return passed, failed
+
+
+def main(level: str) -> int:
+    """Run the steps of `check`, `test` or `full`; exit status 1 when anything failed."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    results: dict[str, tuple[int, int]] = {}
+    for step in {"check": lambda: CHECK, "test": lambda: TEST, "full": full}[level]():
+        if not (ROOT / step.wanted).exists():
+            continue
+        if step.docker and results.get(PREPARE, (0, 0))[1]:
+            print(f"\n=== {step.name}: FAILED, not run: {PREPARE} failed")
+            results[step.name] = (0, 1)
+        else:
+            results[step.name] = run(step)
+    broken = [name for name, (_, failed) in results.items() if failed]
+    print("\nfailed: " + ", ".join(broken) if broken else "")
+    print(f"{sum(p for p, _ in results.values())} passed, {sum(f for _, f in results.values())} failed")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
