@@ -1,0 +1,90 @@
+#!/bin/bash
+# packages.sh trixie PACKAGE...  let these packages of Debian 13, and no other, into Debian 12
+# packages.sh beside PART        add cli, compose or sdk to an Engine that stays as it is
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1  # needrestart would restart the Engine after a library upgrade
+
+trixie() {
+    local mirror
+    # shellcheck disable=SC2016  # apt's own placeholders
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Codename: bookworm' 'Component: main' | head -n 1)
+    [ -n "$mirror" ] || { echo "The apt sources of this host name no Debian 12 mirror that Debian 13 could be taken from" >&2; exit 1; }
+    cat >/etc/apt/sources.list.d/auren-trixie.sources <<SOURCE
+Types: deb
+URIs: ${mirror%/}
+Suites: trixie
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+SOURCE
+    cat >/etc/apt/preferences.d/auren-trixie <<PIN
+Package: $*
+Pin: release n=trixie
+Pin-Priority: 500
+
+Package: *
+Pin: release n=trixie
+Pin-Priority: 50
+PIN
+    apt-get update -qq
+}
+
+candidate() { # PACKAGE OLDEST: has apt a version of it that is new enough?
+    local version
+    version=$(LC_ALL=C apt-cache policy "$1" | awk '/Candidate:/ {print $2}')
+    [ -n "$version" ] && [ "$version" != "(none)" ] && dpkg --compare-versions "$version" ge "$2"
+}
+
+touched() { # PACKAGE: packages of the Engine that installing it would change, and any that it would remove
+    LC_ALL=C apt-get install -s --no-install-recommends "$1" | awk '
+        /^Remv / { print $2 }
+        /^Inst / && $2 ~ /^(docker|containerd|runc|moby)/ && $3 ~ /^\[/ { print $2 }
+        /^Inst / && $2 ~ /^(docker\.io|docker-ce|containerd|containerd\.io|runc|moby-(engine|containerd|runc))$/ && $3 !~ /^\[/ { print $2 }'
+}
+
+install_first() { # OLDEST PACKAGE...: the first that apt has and that leaves the Engine alone
+    local oldest=$1 package
+    shift
+    for package in "$@"; do
+        candidate "$package" "$oldest" || continue
+        refused="$package (apt would also change: $(touched "$package" | sort -u | xargs))"
+        if [ -z "$(touched "$package")" ]; then
+            apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+            echo "added $package"
+            exit 0
+        fi
+    done
+}
+
+extract_compose() { # the plugin alone, out of the package, where installing the package would change another
+    local target=/usr/local/lib/docker/cli-plugins work
+    candidate docker-compose 2~ || return 0
+    work=$(mktemp -d)
+    cd "$work"
+    apt-get download -qq docker-compose
+    dpkg-deb --extract docker-compose_*.deb .
+    install -D -m 0755 "$(find . -path '*/cli-plugins/docker-compose' -type f)" "$target/docker-compose"
+    rm -rf "$work"
+    echo "added $target/docker-compose"
+    exit 0
+}
+
+beside() {
+    refused=""
+    apt-get update -qq || true  # one broken source does not matter if another has the package
+    case $1 in
+        cli) install_first 0~ docker-ce-cli docker-cli ;;
+        sdk) install_first 0~ python3-docker ;;
+        compose)
+            install_first 2~ docker-compose-plugin docker-compose-v2 docker-compose
+            if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release && ! candidate docker-compose 2~; then
+                trixie docker-compose
+                install_first 2~ docker-compose
+            fi
+            extract_compose
+            ;;
+    esac
+    echo "Docker's part '$1' is missing and cannot be added without changing the Engine: ${refused:-apt has no package for it}" >&2
+    exit 1
+}
+
+"$@"
