@@ -1,0 +1,43 @@
+"""One variable is changed: exactly one service is recreated, and check mode tells so before."""
+
+from __future__ import annotations
+
+from target import Target, play
+
+CHANGED = ["-e", "neuros_log_level=DEBUG"]
+
+
+def test_check_mode_on_a_converged_host_plans_nothing(target: Target) -> None:
+    before = target.started()
+    seen = play("--check", "--diff")
+    assert (seen.status, seen.changed) == (0, 0), seen.output
+    assert target.started() == before
+
+
+def test_check_mode_tells_the_change_and_does_not_do_it(target: Target) -> None:
+    before = target.started()
+    seen = play("--check", *CHANGED)
+    assert seen.status == 0, seen.output
+    assert seen.changed > 0, seen.output
+    assert "recreate neuros-advanced: environment key LOG_LEVEL changed" in " ".join(seen.output.split())
+    assert target.started() == before
+
+
+def test_one_variable_recreates_exactly_one_service(target: Target) -> None:
+    before = target.started()
+    seen = play(*CHANGED)
+    assert seen.status == 0, seen.output
+    after = target.started()
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {"neuros-advanced"}
+    assert "LOG_LEVEL=DEBUG" in target.containers()["neuros-advanced"]["Config"]["Env"]
+    again = play(*CHANGED)
+    assert (again.status, again.changed) == (0, 0), again.output
+    assert target.started() == after
+
+
+def test_the_variable_set_back_recreates_it_alone_again(target: Target) -> None:
+    before = target.started()
+    seen = play()
+    assert seen.status == 0, seen.output
+    after = target.started()
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {"neuros-advanced"}

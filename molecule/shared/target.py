@@ -1,0 +1,135 @@
+"""What the tests of a scenario know about a target host. A pytest plugin: it gives tests the fixture `target`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT_DIR = "/opt/auren/docker"
+REQUEST = """
+import json, sys, urllib.error, urllib.request
+url, headers, body = json.load(sys.stdin)
+request = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode(), headers=headers)
+try:
+    answer = urllib.request.urlopen(request, timeout=70)
+except urllib.error.HTTPError as error:
+    answer = error
+print(json.dumps([answer.status, answer.read().decode()]))
+"""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer: status and text."""
+
+    status: int
+    text: str
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Recap:
+    """What one run of a playbook counted, over all hosts, and what it printed."""
+
+    status: int
+    changed: int
+    output: str
+
+
+def wait_until(look: Callable[[], T], within: float, every: float = 0.5) -> T:
+    """Call `look` until it returns something true, return that.
+
+    Raises:
+        AssertionError: `within` seconds went by; the text holds what was seen last.
+    """
+    deadline = time.monotonic() + within
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"still {seen!r} after {within} s"
+        time.sleep(every)
+    return seen
+
+
+def play(*arguments: str, playbook: str = "playbooks/site.yml") -> Recap:
+    """Run a playbook of the collection against the hosts of the scenario, as Molecule does for `converge`."""
+    inventory = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
+    command = ["ansible-playbook", "--inventory", inventory, *arguments, str(ROOT / playbook)]
+    config = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "ansible.cfg")
+    environment = {**os.environ, "ANSIBLE_CONFIG": config, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    changed = sum(int(count) for count in re.findall(r"\bchanged=(\d+)", done.stdout))
+    return Recap(done.returncode, changed, done.stdout + done.stderr)
+
+
+class Target:
+    """One target host, over SSH."""
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+
+    def run(self, *command: str, stdin: str | None = None) -> str:
+        """Run a command on the host, return its output.
+
+        Raises:
+            AssertionError: its status is not 0.
+        """
+        line = shlex.join(command)
+        if stdin is not None:
+            line = f"printf %s {shlex.quote(stdin)} | {line}"
+        done = self._host.run(line.replace("%", "%%"))
+        assert done.rc == 0, f"{command[:4]}: status {done.rc}\n{done.stdout}\n{done.stderr}"
+        return str(done.stdout).rstrip("\n")
+
+    def docker(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run `docker ARGUMENTS` on the host."""
+        return self.run("docker", *arguments, stdin=stdin)
+
+    def declared(self) -> list[dict[str, Any]]:
+        """The services that the last converge declared."""
+        text = json.loads(self.run("cat", f"{PROJECT_DIR}/.auren/declared.json"))
+        return list(text["services"]) if isinstance(text, dict) else list(text)
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """Name → inspection of every container of the collection, in any state."""
+        names = self.docker("ps", "--all", "--quiet", "--filter", "label=auren.stack.service").split()
+        found = json.loads(self.docker("inspect", *names)) if names else []
+        return {container["Name"].lstrip("/"): container for container in found}
+
+    def started(self) -> dict[str, str]:
+        """Name → id and StartedAt: equal before and after exactly if nothing was recreated or restarted."""
+        return {name: f"{one['Id'][:12]} {one['State']['StartedAt']}" for name, one in self.containers().items()}
+
+    def http(self, url: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        """GET, or POST when there is a body (as JSON), from the host."""
+        wanted = {"Content-Type": "application/json", **(headers or {})}
+        return Answer(*json.loads(self.run("python3", "-c", REQUEST, stdin=json.dumps([url, wanted, body]))))
+
+    def secret(self, name: str) -> str:
+        """A secret's value, from its file on the host."""
+        return self.run("cat", f"{PROJECT_DIR}/secrets/{name}").strip()
+
+    def rows(self, sql: str) -> list[str]:
+        """Run a query inside the database container (local trust: it proves data, not passwords)."""
+        command = ["exec", "auren-postgres", "psql", "-U", "auren", "-d", "auren", "-At", "-c", sql]
+        return self.docker(*command).splitlines()
+
+
+@pytest.fixture(scope="module")
+def target(host: Any) -> Target:
+    """The host under test."""
+    return Target(host)
