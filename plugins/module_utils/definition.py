@@ -1,0 +1,308 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A declared service → its Compose fragment, its files and its spec. Pure: no Engine, no disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Mapping, Tuple
+
+from ansible_collections.auren.stack.plugins.module_utils import secrets
+from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, LABEL_SPEC
+from ansible_collections.auren.stack.plugins.module_utils.plan import digest
+from ansible_collections.auren.stack.plugins.module_utils.yaml_text import dump
+
+SECRETS_MOUNT = "/run/secrets"
+
+
+@dataclass(frozen=True)
+class House:
+    """What every service gets. project_dir: absolute. Sizes in Docker's words, times in seconds."""
+
+    project: str
+    project_dir: str
+    network: str
+    restart: str = "unless-stopped"
+    log_max_size: str = "10m"
+    log_max_files: int = 3
+    gate_deadline: int = 180
+    gate_hold: int = 5
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.project_dir)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One declared service: the dict that a role declares (see docs/architecture.md), with the house it lives in."""
+
+    entry: Mapping[str, Any]
+    house: House
+
+    @property
+    def name(self) -> str:
+        return str(self.entry["name"])
+
+    @property
+    def role(self) -> str:
+        return str(self.entry.get("role", self.name))
+
+    @property
+    def compose(self) -> Mapping[str, Any]:
+        compose: Mapping[str, Any] = self.entry["compose"]
+        return compose
+
+    @property
+    def image(self) -> str:
+        return str(self.compose["image"])
+
+    @property
+    def needs(self) -> List[str]:
+        return list(self.entry.get("needs") or [])
+
+    @property
+    def aliases(self) -> List[str]:
+        return list(self.entry.get("aliases") or [])
+
+    @property
+    def data(self) -> List[Mapping[str, str]]:
+        return list(self.entry.get("data") or [])
+
+    @property
+    def reload(self) -> Mapping[str, Any]:
+        return self.entry.get("reload") or {}
+
+    @property
+    def gated_by_health(self) -> bool:
+        return bool(self.compose.get("healthcheck"))
+
+    @property
+    def owner(self) -> Tuple[int, int]:
+        """uid, gid that the container's process reads its files as."""
+        uid, _, gid = str(self.entry.get("runs_as") or "0:0").partition(":")
+        return int(uid), int(gid or uid)
+
+    @property
+    def environment(self) -> Dict[str, str]:
+        return {str(k): _env_text(v) for k, v in (self.compose.get("environment") or {}).items() if v is not None}
+
+    @property
+    def gate_deadline(self) -> float:
+        return float((self.entry.get("gate") or {}).get("deadline", self.house.gate_deadline))
+
+    @property
+    def gate_hold(self) -> float:
+        return float((self.entry.get("gate") or {}).get("hold", self.house.gate_hold))
+
+    def files(self, on_change: str) -> Dict[str, str]:
+        """Declared files with this ``on_change``: relative path → text with placeholders."""
+        declared = self.entry.get("files") or {}
+        return {path: f["content"] for path, f in declared.items() if f.get("on_change", "recreate") == on_change}
+
+    def secret_names(self) -> List[str]:
+        texts = [*self.environment.values(), *self.files("recreate").values(), *self.files("reload").values()]
+        found = [name for text in texts for name in secrets.names_in(text)]
+        return list(dict.fromkeys([*(self.entry.get("secrets") or []), *found]))
+
+    # --- where things are -------------------------------------------------------------------------------------------
+
+    @property
+    def fragment_path(self) -> Path:
+        return self.house.directory / "services" / f"{self.name}.yml"
+
+    @property
+    def env_path(self) -> Path:
+        return self.house.directory / "secrets" / "env" / f"{self.name}.env"
+
+    @property
+    def mount_path(self) -> Path:
+        return self.house.directory / "secrets" / "mounts" / self.name
+
+    def config_path(self, relative: str) -> Path:
+        return self.house.directory / "config" / self.name / relative
+
+
+def _env_text(value: Any) -> str:
+    """Compose's words for an environment value: booleans are true and false."""
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _plain_environment(service: Service) -> Dict[str, str]:
+    return {k: v for k, v in service.environment.items() if not secrets.names_in(v)}
+
+
+def _secret_environment(service: Service) -> Dict[str, str]:
+    return {k: v for k, v in service.environment.items() if secrets.names_in(v)}
+
+
+def _definition(service: Service) -> Dict[str, Any]:
+    """The Compose service without labels of ours and without depends_on; ``$`` still literal."""
+    house, compose = service.house, dict(service.compose)
+    compose.pop("environment", None)
+    volumes = list(compose.pop("volumes", None) or [])
+    volumes += [f"{d['volume']}:{d['target']}" for d in service.data]
+    if service.entry.get("secrets"):
+        volumes.append(f"{service.mount_path}:{SECRETS_MOUNT}:ro")
+    result: Dict[str, Any] = {"image": compose.pop("image"), "container_name": service.name}
+    result.update(compose)
+    if _plain_environment(service):
+        result["environment"] = _plain_environment(service)
+    if volumes:
+        result["volumes"] = volumes
+    result["networks"] = {house.network: {"aliases": service.aliases}} if service.aliases else {house.network: {}}
+    result.setdefault("restart", house.restart)
+    options = {"max-size": house.log_max_size, "max-file": str(house.log_max_files)}
+    result.setdefault("logging", {"driver": "json-file", "options": options})
+    if service.gated_by_health:
+        timing = {"interval": "10s", "timeout": "5s", "retries": 5, "start_period": "60s"}
+        result["healthcheck"] = {**timing, **result["healthcheck"]}
+    return result
+
+
+def _leaves(value: Any, path: str) -> Iterable[Tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def spec(service: Service, values: Mapping[str, str]) -> Dict[str, str]:
+    """Digest per leaf of everything that a running container cannot take in without being recreated.
+
+    Outside it: depends_on, files marked reload, the image's id (compared with the live container), Engine-dependent timing.
+    """
+    leaves = dict(_leaves(_definition(service), ""))
+    for name, text in _secret_environment(service).items():
+        leaves[f"environment.{name}"] = secrets.fill_fingerprints(text, values)
+    for path, text in service.files("recreate").items():
+        leaves[f"files.{path}"] = secrets.fill_fingerprints(text, values)
+    for name in service.entry.get("secrets") or []:
+        leaves[f"secrets.{name}"] = secrets.fingerprint(name, values[name])
+    leaves["runs_as"] = list(service.owner)
+    return {path: digest(value, 8) for path, value in sorted(leaves.items())}
+
+
+_NOUNS = {"environment": "environment key", "files": "file", "secrets": "secret", "labels": "label"}
+
+
+def _leaf_name(path: str) -> str:
+    head, _, rest = path.partition(".")
+    return f"{_NOUNS[head]} {rest}" if head in _NOUNS and rest else path
+
+
+def spec_causes(before: Mapping[str, str], after: Mapping[str, str]) -> List[str]:
+    """What differs between two specs, in words: ``environment key LOG_LEVEL changed``."""
+    causes = [f"{_leaf_name(p)} {'changed' if p in before else 'added'}" for p in after if before.get(p) != after[p]]
+    return causes + [f"{_leaf_name(p)} removed" for p in before if p not in after]
+
+
+def reload_digest(service: Service, values: Mapping[str, str]) -> str:
+    """Digest of all files marked reload; empty when there are none."""
+    files = service.files("reload")
+    return digest({path: secrets.fill_fingerprints(text, values) for path, text in files.items()}) if files else ""
+
+
+def _escaped(value: Any) -> Any:
+    """``$`` doubled everywhere: Compose interpolates nothing of ours."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {k: _escaped(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_escaped(v) for v in value]
+    return value
+
+
+def fragment(service: Service, wanted: Mapping[str, str], members: Mapping[str, Service], api: Tuple[int, ...]) -> Dict[str, Any]:
+    """The content of ``services/<name>.yml``.
+
+    wanted: the spec. members: all services of the project, for depends_on. api: the Engine's API version.
+    """
+    definition = _definition(service)
+    if service.gated_by_health and api >= (1, 44):  # Engine 25; earlier ones refuse the key
+        definition["healthcheck"].setdefault("start_interval", "1s")
+    labels = {**(definition.get("labels") or {}), LABEL_SERVICE: service.name}
+    labels[LABEL_SPEC] = json.dumps(wanted, separators=(",", ":"), sort_keys=True)
+    definition["labels"] = labels
+    if _secret_environment(service):
+        definition["env_file"] = [*(definition.get("env_file") or []), str(service.env_path)]
+    needs = [members[n] for n in service.needs if n in members]
+    if needs:
+        conditions = {True: "service_healthy", False: "service_started"}
+        definition["depends_on"] = {n.name: {"condition": conditions[n.gated_by_health]} for n in needs}
+    result: Dict[str, Any] = {"services": {service.name: _escaped(definition)}}
+    if service.data:
+        result["volumes"] = {d["volume"]: {"external": True, "name": d["volume"]} for d in service.data}
+    result["networks"] = {service.house.network: {"external": True, "name": service.house.network}}
+    return result
+
+
+def with_image(content: Dict[str, Any], name: str, image: str) -> Dict[str, Any]:
+    """The same fragment on another image."""
+    services = {name: {**content["services"][name], "image": image}}
+    return {**content, "services": services}
+
+
+HEADER = "# Written by auren.stack; changes here are put back by the next run. Change the inventory instead.\n"
+
+
+def fragment_file(service: Service, content: Mapping[str, Any]) -> WantedFile:
+    return WantedFile(service.fragment_path, (HEADER + dump(content)).encode())
+
+
+def master_file(house: House, names: Iterable[str]) -> WantedFile:
+    content = {"name": house.project, "include": [f"services/{name}.yml" for name in names]}
+    return WantedFile(house.directory / "docker-compose.yml", (HEADER + dump(content)).encode())
+
+
+def env_quote(value: str) -> str:
+    """A value for Compose's env_file parser, double-quoted: tried with Compose 2.26 and 5.6 on every special character."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def service_files(service: Service, values: Mapping[str, str]) -> List[WantedFile]:
+    """Everything that is written for a service beside its fragment, secrets filled in."""
+    uid, gid = service.owner
+    wanted: List[WantedFile] = []
+    for path, text in {**service.files("recreate"), **service.files("reload")}.items():
+        secret = bool(secrets.names_in(text))
+        owner = (uid, gid) if secret else (0, 0)
+        mode = 0o400 if secret else 0o644
+        wanted.append(WantedFile(service.config_path(path), secrets.fill(text, values).encode(), mode, *owner))
+    for name in service.entry.get("secrets") or []:
+        wanted.append(WantedFile(service.mount_path / name, values[name].encode(), 0o400, uid, gid))
+    lines = [f"{k}={env_quote(secrets.fill(v, values))}\n" for k, v in _secret_environment(service).items()]
+    if lines:
+        wanted.append(WantedFile(service.env_path, "".join(lines).encode(), 0o600))
+    return wanted
+
+
+def service_paths(service: Service) -> List[Path]:
+    """The paths of ``service_files``, without any value."""
+    paths = [service.config_path(path) for path in service.entry.get("files") or {}]
+    paths += [service.mount_path / name for name in service.entry.get("secrets") or []]
+    return paths + ([service.env_path] if _secret_environment(service) else [])
+
+
+def substituted(service: Service, images: Mapping[str, str]) -> Service:
+    """The service with its image replaced, where another one stands in for it."""
+    other = images.get(service.image)
+    if not other:
+        return service
+    return replace(service, entry={**service.entry, "compose": {**service.compose, "image": other}})
+
+
+def start_order(services: Mapping[str, Service]) -> List[List[str]]:
+    """Names in waves: each wave needs only what is in earlier ones. A cycle ends in the last wave."""
+    left, waves = dict(services), []  # type: ignore[var-annotated]
+    while left:
+        wave = [n for n, s in left.items() if not any(need in left and need != n for need in s.needs)] or list(left)
+        waves.append(wave)
+        left = {n: s for n, s in left.items() if n not in wave}
+    return waves

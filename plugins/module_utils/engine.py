@@ -1,0 +1,238 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Docker Engine: the only file that imports the SDK. Every failure leaves as a StackError."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.model import (
+    Container,
+    Image,
+    Network,
+    Snapshot,
+    container_from_inspect,
+    container_from_list,
+    split_env,
+)
+
+try:
+    import docker
+    import docker.errors
+    import requests.exceptions
+
+    SDK_VERSION: Optional[str] = docker.__version__
+except ImportError:
+    SDK_VERSION = None
+
+SOCKET = "/var/run/docker.sock"
+OLDEST_API = (1, 41)  # Engine 20.10
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def _unreachable(error: Exception) -> StackError:
+    """The sentence for an Engine that could not be spoken to at all."""
+    text = str(error)
+    if "Permission denied" in text or "PermissionError" in text:
+        return StackError(
+            f"Docker at {SOCKET} refuses user {_user()}: run with become, or add the user to the group docker",
+            "permission",
+            SOCKET,
+            text,
+        )
+    return StackError(
+        f"no Docker Engine answers at {SOCKET}: start it (systemctl start docker), or install it with the role docker_host",
+        "no_engine",
+        SOCKET,
+        text,
+    )
+
+
+@contextlib.contextmanager
+def _told(what: str, target: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours: ``what`` completes "cannot …"."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        said = str(error.explanation or error)
+        status = error.response.status_code if error.response is not None else 0
+        kind = {404: "not_found", 409: "conflict"}.get(status, "engine")
+        raise StackError(f"cannot {what} {target}: the Engine said: {said}", kind, target, said) from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise StackError(f"cannot {what} {target}: {error}", "engine", target, str(error)) from error
+
+
+class Engine:
+    """A connection to the local Engine. API version negotiated; reads and single changes, no policy."""
+
+    def __init__(self, timeout: int = 120) -> None:
+        if SDK_VERSION is None:
+            raise StackError(
+                "the Docker SDK for Python is missing on the target: run the role docker_host, or install python3-docker", "no_sdk"
+            )
+        try:
+            self.api = docker.APIClient(version="auto", timeout=timeout, **docker.utils.kwargs_from_env())
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise _unreachable(error) from error
+        self.version: Tuple[int, ...] = tuple(int(part) for part in self.api.api_version.split("."))
+        if self.version < OLDEST_API:
+            raise StackError(
+                f"Docker's API {self.api.api_version} is too old: Engine 20.10 (API 1.41) or later is needed; upgrade Docker",
+                "engine_too_old",
+            )
+
+    # --- reads ------------------------------------------------------------------------------------------------------
+
+    def snapshot(self, names: Sequence[str] = ()) -> Snapshot:
+        """All containers; those in ``names`` with everything an inspect knows. And all volumes."""
+        with _told("read", "the containers"):
+            listed = [container_from_list(raw) for raw in self.api.containers(all=True)]
+            volumes = {v["Name"]: v["Mountpoint"] for v in self.api.volumes().get("Volumes") or []}
+        wanted = set(names)
+        full = tuple((self.container(c.id) or c) if c.name in wanted else c for c in listed)
+        return Snapshot(self.version, full, volumes)
+
+    def container(self, name: str) -> Optional[Container]:
+        try:
+            return container_from_inspect(self.api.inspect_container(name))
+        except docker.errors.NotFound:
+            return None
+
+    def health_output(self, name: str) -> str:
+        """What the last health check printed, one line; empty when there is none."""
+        with _told("inspect", name):
+            state = self.api.inspect_container(name)["State"]
+        log = (state.get("Health") or {}).get("Log") or []
+        return " ".join(str(log[-1].get("Output", "")).split()) if log else ""
+
+    def image(self, ref: str) -> Optional[Image]:
+        try:
+            raw = self.api.inspect_image(ref)
+        except docker.errors.ImageNotFound:
+            return None
+        config = raw.get("Config") or {}
+        return Image(raw["Id"], split_env(config.get("Env")), config.get("Labels") or {}, tuple(raw.get("RepoDigests") or ()))
+
+    def networks(self) -> List[Network]:
+        with _told("read", "the networks"):
+            found = self.api.networks()
+        return [
+            Network(
+                n["Id"],
+                n["Name"],
+                n["Driver"],
+                tuple(c["Subnet"] for c in (n.get("IPAM") or {}).get("Config") or [] if c.get("Subnet")),
+                n.get("Labels") or {},
+            )
+            for n in found
+        ]
+
+    def root_dir(self) -> str:
+        """Where the Engine keeps images, on the host."""
+        with _told("read", "the Engine's information"):
+            return str(self.api.info()["DockerRootDir"])
+
+    def info(self) -> Dict[str, Any]:
+        """The Engine's version answer, raw."""
+        with _told("read", "the Engine's version"):
+            return dict(self.api.version())
+
+    def logs(self, name: str, tail: int = 15) -> str:
+        with _told("read the log of", name):
+            return bytes(self.api.logs(name, tail=tail)).decode(errors="replace").strip()
+
+    # --- changes ----------------------------------------------------------------------------------------------------
+
+    def create_volume(self, name: str, labels: Dict[str, str]) -> str:
+        """Create a named volume; returns its mount point on the host."""
+        with _told("create volume", name):
+            return str(self.api.create_volume(name, labels=labels)["Mountpoint"])
+
+    def remove_volume(self, name: str) -> None:
+        with _told("remove volume", name):
+            self.api.remove_volume(name)
+
+    def create_network(self, name: str, subnet: str, labels: Dict[str, str]) -> None:
+        """Create a bridge network; an empty subnet lets the Engine choose one."""
+        ipam = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)]) if subnet else None
+        with _told("create network", name):
+            self.api.create_network(name, driver="bridge", ipam=ipam, labels=labels, check_duplicate=True)
+
+    def remove_network(self, name: str) -> None:
+        with _told("remove network", name):
+            self.api.remove_network(name)
+
+    def start(self, name: str) -> None:
+        with _told("start", name):
+            self.api.start(name)
+
+    def stop(self, name: str) -> None:
+        """Stop with the container's own grace period."""
+        with _told("stop", name):
+            self.api.stop(name)
+
+    def remove_container(self, name: str) -> None:
+        """Remove a stopped container; its named volumes stay."""
+        with _told("remove", name):
+            self.api.remove_container(name)
+
+    def remove_image(self, ref: str) -> None:
+        with _told("remove image", ref):
+            self.api.remove_image(ref)
+
+    # --- images -----------------------------------------------------------------------------------------------------
+
+    def remote_digest(self, ref: str) -> str:
+        """The registry's digest of a reference, asked through the Engine (its mirrors and proxies count).
+
+        Raises StackError of kind ``no_registry`` when the registry cannot be reached, ``not_found`` when it answers
+        without having the image.
+        """
+        try:
+            return str(self.api.inspect_distribution(ref)["Descriptor"]["digest"])
+        except docker.errors.APIError as error:
+            said = str(error.explanation or error)
+            refused = any(word in said for word in ("not found", "unknown", "denied", "unauthorized", "authentication required"))
+            kind = "not_found" if refused else "no_registry"
+            raise StackError(f"the registry was asked for {ref} and said: {said}", kind, ref, said) from error
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise StackError(f"the registry of {ref} does not answer: {error}", "no_registry", ref, str(error)) from error
+
+    def pull(self, ref: str) -> None:
+        with _told("pull", ref):
+            _follow(self.api.pull(ref, stream=True, decode=True), "pull", ref)
+
+    def load(self, path: str) -> None:
+        """Load an image archive made by ``docker save``."""
+        with _told("load", path), open(path, "rb") as archive:
+            _follow(self.api.load_image(archive), "load", path)
+
+    def build(self, ref: str, context: Any, labels: Dict[str, str]) -> None:
+        """Build an image from a tar stream with the builder that every Engine has."""
+        with _told("build", ref):
+            stream = self.api.build(fileobj=context, custom_context=True, tag=ref, labels=labels, rm=True, forcerm=True, decode=True)
+            _follow(stream, "build", ref)
+
+
+def _follow(stream: Any, verb: str, target: str) -> None:
+    """Read a progress stream to its end; on an error entry raise with the last lines that were printed."""
+    lines: List[str] = []
+    for entry in stream or []:
+        record = json.loads(entry) if isinstance(entry, (bytes, str)) else entry
+        lines.extend(str(record.get("stream", "")).splitlines())
+        del lines[:-20]
+        if record.get("error"):
+            said = str(record["error"])
+            shown = "\n".join([*(line for line in lines if line.strip()), said])
+            raise StackError(f"cannot {verb} {target}: {said}; the last lines were:\n{shown}", verb, target, said)

@@ -1,0 +1,183 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the Engine holds, as frozen data: the planners see nothing else of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+LABEL_SERVICE = "auren.stack.service"  # ours, and which service it is
+LABEL_SPEC = "auren.stack.spec"  # digest per leaf of the definition it was made from
+LABEL_CONTEXT = "auren.stack.context"  # digest of the files an image was built from
+LABEL_OFFLINE = "auren.stack.offline"  # image of the offline set
+LABEL_STANDS_IN = "auren.stack.stands-in"  # what it stands in for, in a sentence
+LABEL_COMPOSE_PROJECT = "com.docker.compose.project"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A container's place on one network."""
+
+    network: str
+    network_id: str
+    ipv4: str
+    aliases: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A published port: host address and port, container port as ``6379/tcp``."""
+
+    host_ip: str
+    host_port: int
+    container_port: str
+
+    def collides(self, other: "Binding") -> bool:
+        """True when both cannot listen on one host at the same time."""
+        same_protocol = self.container_port.rpartition("/")[2] == other.container_port.rpartition("/")[2]
+        wildcard = {"", "0.0.0.0", "::"}
+        overlap = self.host_ip == other.host_ip or bool({self.host_ip, other.host_ip} & wildcard)
+        return self.host_port == other.host_port and same_protocol and overlap
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container in any state.
+
+    state: Docker's word (created, running, paused, restarting, removing, exited, dead).
+    health: "" when it has no health check, else starting, healthy or unhealthy.
+    env: only known after a full inspect, else empty.
+    """
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    state: str
+    health: str = ""
+    exit_code: int = 0
+    started_at: str = ""
+    restart_count: int = 0
+    restart_policy: str = ""
+    pid: int = 0
+    labels: Dict[str, str] = field(default_factory=dict)
+    env: Dict[str, str] = field(default_factory=dict)
+    endpoints: Tuple[Endpoint, ...] = ()
+    bindings: Tuple[Binding, ...] = ()
+    volumes: Tuple[str, ...] = ()
+
+    @property
+    def ours(self) -> bool:
+        return LABEL_SERVICE in self.labels
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def serving(self) -> bool:
+        """Running, and healthy where a health check exists."""
+        return self.running and self.health in ("", "healthy")
+
+    def endpoint(self, network: str) -> Optional[Endpoint]:
+        return next((e for e in self.endpoints if e.network == network), None)
+
+    def origin(self) -> str:
+        """Who made it, for messages."""
+        project = self.labels.get(LABEL_COMPOSE_PROJECT)
+        return f"by the Compose project {project}" if project else "by hand"
+
+
+@dataclass(frozen=True)
+class Network:
+    id: str
+    name: str
+    driver: str
+    subnets: Tuple[str, ...]
+    labels: Dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image on the host. env: as a dict; digests: ``name@sha256:…``."""
+
+    id: str
+    env: Dict[str, str]
+    labels: Dict[str, str]
+    digests: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One reading of the Engine."""
+
+    api_version: Tuple[int, ...]
+    containers: Tuple[Container, ...]
+    volumes: Dict[str, str]  # name → mount point on the host
+
+    def container(self, name: str) -> Optional[Container]:
+        return next((c for c in self.containers if c.name == name), None)
+
+
+def _bindings(ports: Dict[str, Any]) -> Tuple[Binding, ...]:
+    found: List[Binding] = []
+    for container_port, hosts in (ports or {}).items():
+        for host in hosts or []:
+            if host.get("HostPort"):
+                found.append(Binding(host.get("HostIp", ""), int(host["HostPort"]), container_port))
+    return tuple(found)
+
+
+def _endpoints(networks: Dict[str, Any]) -> Tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(name, n.get("NetworkID", ""), n.get("IPAddress", ""), tuple(n.get("Aliases") or ()))
+        for name, n in (networks or {}).items()
+    )
+
+
+def split_env(lines: Any) -> Dict[str, str]:
+    """``["A=1", …]`` (the Engine's form) as a dict."""
+    return dict(line.split("=", 1) for line in lines or [] if "=" in line)
+
+
+def container_from_inspect(raw: Dict[str, Any]) -> Container:
+    """From ``GET /containers/{id}/json`` (Engine API 1.41 and later)."""
+    state, config, host = raw["State"], raw["Config"], raw["HostConfig"]
+    return Container(
+        id=raw["Id"],
+        name=raw["Name"].lstrip("/"),
+        image=config["Image"],
+        image_id=raw["Image"],
+        state=state["Status"],
+        health=(state.get("Health") or {}).get("Status", "").replace("none", ""),
+        exit_code=state.get("ExitCode", 0),
+        started_at=state.get("StartedAt", ""),
+        restart_count=raw.get("RestartCount", 0),
+        restart_policy=(host.get("RestartPolicy") or {}).get("Name", ""),
+        pid=state.get("Pid", 0),
+        labels=config.get("Labels") or {},
+        env=split_env(config.get("Env")),
+        endpoints=_endpoints(raw["NetworkSettings"]["Networks"]),
+        bindings=_bindings(host.get("PortBindings")),
+        volumes=tuple(m["Name"] for m in raw.get("Mounts") or [] if m.get("Type") == "volume"),
+    )
+
+
+def container_from_list(raw: Dict[str, Any]) -> Container:
+    """From an entry of ``GET /containers/json``: no environment, no aliases, ports only while running."""
+    return Container(
+        id=raw["Id"],
+        name=(raw.get("Names") or [raw["Id"][:12]])[0].lstrip("/"),
+        image=raw["Image"],
+        image_id=raw["ImageID"],
+        state=raw["State"],
+        labels=raw.get("Labels") or {},
+        endpoints=_endpoints((raw.get("NetworkSettings") or {}).get("Networks") or {}),
+        bindings=tuple(
+            Binding(p.get("IP", ""), p["PublicPort"], f"{p['PrivatePort']}/{p['Type']}")
+            for p in raw.get("Ports") or []
+            if p.get("PublicPort")
+        ),
+        volumes=tuple(m["Name"] for m in raw.get("Mounts") or [] if m.get("Type") == "volume" and m.get("Name")),
+    )

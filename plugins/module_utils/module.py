@@ -1,0 +1,28 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How every module of the collection ends: one result shape, one failure shape."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
+
+
+def planned(plan: Plan) -> Dict[str, Any]:
+    """The part of a result that every planned change has."""
+    return {"changed": plan.changed, "actions": plan.actions(), "diff": plan.diff(), "operations": plan.actions()}
+
+
+def run(module: AnsibleModule, work: Callable[[AnsibleModule], Dict[str, Any]]) -> None:
+    """Run a module's work and leave: ``exit_json`` with its result, or ``fail_json`` with one sentence and ``failure``."""
+    try:
+        result = work(module)
+    except StackError as error:
+        module.fail_json(msg=error.message, failure=error.failure())
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    module.exit_json(**result)

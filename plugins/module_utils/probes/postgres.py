@@ -1,0 +1,135 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Log in to PostgreSQL over TCP with nothing but Python.
+
+Source: PostgreSQL documentation, "Frontend/Backend Protocol" (3.0) and "SASL Authentication" (SCRAM-SHA-256, RFC 7677).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import socket
+import struct
+from typing import Dict, Tuple
+
+AUTHENTICATION, ERROR, READY = b"R", b"E", b"Z"
+OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
+
+
+class LoginFailed(Exception):
+    """The server answered and said no, or could not be reached; the text says which."""
+
+
+class _Connection:
+    def __init__(self, host: str, port: int, timeout: float) -> None:
+        try:
+            self.socket = socket.create_connection((host, port), timeout=timeout)
+        except OSError as error:
+            raise LoginFailed(f"{host}:{port} cannot be reached: {error}") from error
+
+    def send(self, kind: bytes, body: bytes) -> None:
+        self.socket.sendall(kind + struct.pack("!I", len(body) + 4) + body)
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            chunk = self.socket.recv(count - len(data))
+            if not chunk:
+                raise LoginFailed("the server closed the connection")
+            data += chunk
+        return data
+
+    def receive(self) -> Tuple[bytes, bytes]:
+        """One message; an ErrorResponse is raised with the server's own words."""
+        kind = self._exactly(1)
+        body = self._exactly(struct.unpack("!I", self._exactly(4))[0] - 4)
+        if kind == ERROR:
+            fields = {f[:1]: f[1:].decode(errors="replace") for f in body.split(b"\0") if f}
+            raise LoginFailed(fields.get(b"M", "refused"))
+        return kind, body
+
+
+class Scram:
+    """The client's half of SCRAM-SHA-256 without channel binding."""
+
+    def __init__(self, password: str) -> None:
+        self.password = password.encode()
+        self.nonce = base64.b64encode(os.urandom(18)).decode()
+        self.bare = f"n=,r={self.nonce}"  # PostgreSQL takes the user from the startup message
+
+    def first(self) -> bytes:
+        return f"n,,{self.bare}".encode()
+
+    def final(self, challenge: bytes) -> bytes:
+        """The answer to the server's first message. Raises LoginFailed when it is not one for our nonce."""
+        fields = _fields(challenge)
+        if not fields["r"].startswith(self.nonce):
+            raise LoginFailed("the server's SCRAM nonce is not ours")
+        salted = hashlib.pbkdf2_hmac("sha256", self.password, base64.b64decode(fields["s"]), int(fields["i"]))
+        unproved = f"c=biws,r={fields['r']}"
+        transcript = ",".join([self.bare, challenge.decode(), unproved]).encode()
+        key = hmac.new(salted, b"Client Key", hashlib.sha256).digest()
+        signature = hmac.new(hashlib.sha256(key).digest(), transcript, hashlib.sha256).digest()
+        server_key = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+        self.expected = hmac.new(server_key, transcript, hashlib.sha256).digest()
+        proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()
+        return f"{unproved},p={proof}".encode()
+
+    def check(self, final: bytes) -> None:
+        """The server must know the password too. Raises LoginFailed when it does not."""
+        if base64.b64decode(_fields(final)["v"]) != self.expected:
+            raise LoginFailed("the server does not know the password it accepted")
+
+
+def _fields(message: bytes) -> Dict[str, str]:
+    return dict(part.split("=", 1) for part in message.decode().split(","))
+
+
+def _md5(user: str, password: str, salt: bytes) -> bytes:
+    inner = hashlib.md5((password + user).encode()).hexdigest().encode()
+    return b"md5" + hashlib.md5(inner + salt).hexdigest().encode() + b"\0"
+
+
+def _answer(connection: _Connection, code: int, body: bytes, user: str, password: str) -> None:
+    """One authentication request of the server, answered."""
+    if code == CLEARTEXT:
+        connection.send(b"p", password.encode() + b"\0")
+    elif code == MD5:
+        connection.send(b"p", _md5(user, password, body))
+    elif code == SASL:
+        scram = Scram(password)
+        first = scram.first()
+        connection.send(b"p", b"SCRAM-SHA-256\0" + struct.pack("!I", len(first)) + first)
+        _, message = connection.receive()
+        connection.send(b"p", scram.final(message[4:]))
+        _, message = connection.receive()
+        scram.check(message[4:])
+    else:
+        raise LoginFailed(f"the server asks for authentication method {code}, which is not known here")
+
+
+def login(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> str:
+    """Log in and leave. Returns the method the server asked for: scram, md5, cleartext or trust (it asked for none).
+
+    timeout: seconds for each step. Raises LoginFailed with the server's words.
+    """
+    connection = _Connection(host, port, timeout)
+    method = "trust"
+    with connection.socket:
+        parameters = f"user\0{user}\0database\0{database}\0\0".encode()
+        connection.send(b"", struct.pack("!I", 196608) + parameters)  # protocol 3.0
+        try:
+            while True:
+                kind, body = connection.receive()
+                if kind == READY:
+                    connection.send(b"X", b"")
+                    return method
+                code = struct.unpack("!I", body[:4])[0] if kind == AUTHENTICATION else OK
+                if code not in (OK, SASL_FINAL):
+                    method = {CLEARTEXT: "cleartext", MD5: "md5", SASL: "scram"}.get(code, "unknown")
+                    _answer(connection, code, body[4:], user, password)
+        except OSError as error:
+            raise LoginFailed(f"{host}:{port} stopped answering: {error}") from error

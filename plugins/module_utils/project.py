@@ -1,0 +1,152 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The project as it is on the host: what was declared last, what is in the Engine, what the secrets are. Reads only."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ansible_collections.auren.stack.plugins.module_utils import guards, secrets
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, read_text
+from ansible_collections.auren.stack.plugins.module_utils.model import Image, Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.probes import postgres
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the last run declared for one service: the service, its spec, the digest of the reload files it took in."""
+
+    service: Service
+    spec: Dict[str, str]
+    reloaded: str = ""
+
+
+def declared_path(directory: Path) -> Path:
+    return directory / ".auren" / "declared.json"
+
+
+def read_declared(directory: Path) -> Dict[str, Declared]:
+    """The declared set on disk; empty for a host without one. Raises StackError when the file is damaged."""
+    path = declared_path(directory)
+    text = read_text(path)
+    if text is None:
+        return {}
+    try:
+        stored = json.loads(text)
+        return {
+            name: Declared(Service(record["entry"], House(**record["house"])), record["spec"], record.get("reloaded", ""))
+            for name, record in stored["services"].items()
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise StackError(
+            f"{path} cannot be read ({error}); move it away and run site with all services: it is written anew", "declared", str(path)
+        ) from error
+
+
+def declared_file(directory: Path, declared: Mapping[str, Declared]) -> WantedFile:
+    """The declared set as a file: placeholders and digests, no secret."""
+    records = {
+        name: {"entry": d.service.entry, "house": asdict(d.service.house), "spec": d.spec, "reloaded": d.reloaded}
+        for name, d in sorted(declared.items())
+    }
+    text = json.dumps({"format": 1, "services": records}, indent=1, sort_keys=True, ensure_ascii=False)
+    return WantedFile(declared_path(directory), text.encode() + b"\n", 0o600)
+
+
+def images_path(directory: Path) -> Path:
+    return directory / "images.json"
+
+
+@dataclass
+class Observed:
+    """One reading of everything a plan depends on."""
+
+    snapshot: Snapshot
+    images: Dict[str, Optional[Image]]
+    declared: Dict[str, Declared]
+    values: Dict[str, str] = field(default_factory=dict)
+    sources: Dict[str, str] = field(default_factory=dict)
+    problems: List[StackError] = field(default_factory=list)
+
+
+class SecretReader:
+    """Resolves the secrets of the called services on this host."""
+
+    def __init__(self, house: House, services: Mapping[str, Service], snapshot: Snapshot, login: Mapping[str, Any]) -> None:
+        self.house, self.services, self.snapshot, self.login = house, services, snapshot, login
+
+    def path(self, name: str) -> Path:
+        return self.house.directory / "secrets" / name
+
+    def stored(self, name: str) -> Optional[str]:
+        return read_text(self.path(name))
+
+    def has_data(self, volume: str) -> bool:
+        mountpoint = self.snapshot.volumes.get(volume)
+        return bool(mountpoint) and guards.holds_data(str(mountpoint))
+
+    def held(self) -> Dict[str, List[str]]:
+        """Candidates from the live environments of our containers and from rendered files still on disk."""
+        pairs: List[Tuple[str, str]] = []
+        for service in self.services.values():
+            container = self.snapshot.container(service.name)
+            live = container.env if container and container.ours else {}
+            pairs += [(text, live[key]) for key, text in service.environment.items() if key in live]
+            for path, text in service.files("recreate").items():
+                found = read_text(service.config_path(path)) if secrets.names_in(text) else None
+                pairs += [(text, found)] if found is not None else []
+            for name in service.entry.get("secrets") or []:
+                found = read_text(service.mount_path / name)
+                pairs += [(f"<<secret:{name}>>", found)] if found else []
+        return secrets.candidates(pairs)
+
+    def prove(self, name: str, value: str) -> Optional[str]:
+        """Ask the server that remembers the secret, over TCP from outside it; None when it accepts the value."""
+        where = self.login.get(name)
+        if not where:
+            return None
+        container = self.snapshot.container(where["container"])
+        endpoint = container.endpoint(self.house.network) if container and container.running else None
+        if not endpoint or not endpoint.ipv4:
+            return f"{where['container']} is not running, so it cannot be asked"
+        try:
+            postgres.login(endpoint.ipv4, int(where["port"]), where["user"], value, where["database"])
+        except postgres.LoginFailed as error:
+            return str(error)
+        return None
+
+
+def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], given: Mapping[str, str], observed: Observed) -> None:
+    """Fill ``values``, ``sources`` and ``problems`` for every secret that the called services refer to."""
+    held: List[Dict[str, List[str]]] = []
+
+    def held_once() -> Dict[str, List[str]]:
+        if not held:
+            held.append(reader.held())
+        return held[0]
+
+    resolver = secrets.Resolver(given, reader.stored, held_once, reader.has_data, reader.prove)
+    for name in sorted({n for s in reader.services.values() for n in s.secret_names()}):
+        if name not in specs:
+            observed.problems.append(StackError(f"the secret {name} is not described; add it to auren_secret_specs", "secret_unknown", name))
+            continue
+        try:
+            found = resolver.resolve(specs[name])
+        except StackError as problem:
+            observed.problems.append(problem)
+            continue
+        observed.values[name], observed.sources[name] = found.value, found.source
+
+
+def writable(directory: Path) -> bool:
+    """Whether this process may write below the directory (or its nearest existing parent)."""
+    while not directory.exists():
+        directory = directory.parent
+    return os.access(directory, os.W_OK)

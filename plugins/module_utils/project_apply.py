@@ -1,0 +1,200 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Do what a plan for the Compose project says; when the gate fails, put the previous state back."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from typing import Callable, Dict, List, Optional
+
+from ansible_collections.auren.stack.plugins.module_utils import definition, files
+from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.files import Before
+from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE
+from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file
+from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, record_files
+
+
+class Apply:
+    """One application of one plan. ``done``: a line per operation with its seconds, in the order they were done."""
+
+    def __init__(self, engine: Engine, house: House, observed: Observed, work: Work) -> None:
+        self.engine, self.house, self.observed, self.work = engine, house, observed, work
+        self.compose = Compose(house)
+        self.gate = Gate(engine, work.called)
+        self.done: List[str] = []
+        self.before: Dict[str, Before] = {}
+        self.touched: List[str] = []
+
+    # --- the way forward --------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Raises StackError; whatever had a previous state is then back in it, and the error says so."""
+        replaced = self.work.plan.targets("create", "recreate")
+        if replaced:
+            self.compose.check_version()
+        self._timed("create volume", self.work.plan.targets("create volume"), self._create_volume)
+        self._write_files(bool(replaced))
+        try:
+            self._containers(replaced)
+            self._reloads()
+        except StackError as error:
+            raise self._put_back(error) from error
+        self._record(self.work.merged)
+
+    def _line(self, kind: str, target: str, seconds: float) -> None:
+        cause = next(op.cause for op in self.work.plan.operations if (op.kind, op.target) == (kind, target))
+        self.done.append(f"{kind} {target}: {cause} ({seconds:.1f} s)")
+
+    def _timed(self, kind: str, targets: List[str], change: Callable[[str], None]) -> None:
+        for target in targets:
+            start = time.monotonic()
+            change(target)
+            self._line(kind, target, time.monotonic() - start)
+
+    def _create_volume(self, name: str) -> None:
+        self.engine.create_volume(name, {LABEL_SERVICE: self.house.project})
+
+    def _write_files(self, compose_reads_them: bool) -> None:
+        start = time.monotonic()
+        self._private_directories()
+        wanted = [file.wanted for file in self.work.files]
+        for path in [*(w.path for w in wanted), *self.work.stale]:
+            self.before[str(path)] = files.remember(path)
+        record = declared_file(self.house.directory, self._not_yet_reloaded())
+        try:
+            for file in wanted:
+                files.write(record if file.path == record.path else file)
+            for path in self.work.stale:
+                path.unlink()
+            if compose_reads_them:
+                self.compose.check_files()
+        except StackError:
+            for before in self.before.values():
+                before.restore()
+            raise
+        for kind in ("write", "remove file"):
+            for target in self.work.plan.targets(kind):
+                self._line(kind, target, time.monotonic() - start)
+
+    def _private_directories(self) -> None:
+        directory = self.house.directory
+        files.make_directory(directory)
+        for name in ("secrets", ".auren"):
+            files.make_directory(directory / name, 0o700)
+
+    def _not_yet_reloaded(self) -> Dict[str, Declared]:
+        """The record until a reload is confirmed: a run that is cut off before it must reload next time."""
+        reloaded = {n: d.reloaded for n, d in self.observed.declared.items()}
+        return {n: replace(d, reloaded=reloaded.get(n, "")) for n, d in self.work.merged.items()}
+
+    def _containers(self, replaced: List[str]) -> None:
+        started = self.work.plan.targets("start")
+        for wave in definition.start_order(self.work.called):
+            fresh = [name for name in wave if name in replaced]
+            stopped = [name for name in wave if name in started]
+            self.touched += fresh
+            begin = time.monotonic()
+            if fresh:
+                self.compose.recreate(fresh)
+            for name in stopped:
+                self.engine.start(name)
+            self.gate.began.update({name: begin for name in fresh + stopped})
+            self.gate.wait(fresh + stopped)
+        self.gate.hold(replaced + started)
+        for kind in ("create", "recreate", "start"):
+            for name in self.work.plan.targets(kind):
+                self._line(kind, name, self.gate.seconds(name))
+
+    # --- reload -----------------------------------------------------------------------------------------------------
+
+    def _reloads(self) -> None:
+        self._timed("reload", self.work.plan.targets("reload"), lambda name: self._reload(self.work.called[name]))
+
+    def _reload(self, service: Service) -> None:
+        """POST to the service's reload address, from the host over the stack's network; 2xx is its confirmation."""
+        container = self.engine.container(service.name)
+        endpoint = container.endpoint(self.house.network) if container else None
+        if endpoint is None or not endpoint.ipv4:
+            raise StackError(f"cannot reload {service.name}: it has no address on {self.house.network}", "reload", service.name)
+        url = f"http://{endpoint.ipv4}:{service.reload['port']}{service.reload['path']}"
+        refused = self._post(url)
+        if refused:
+            raise StackError(f"{service.name} refused its new files: {refused}", "reload", service.name, evidence(self.engine, service.name))
+
+    def _post(self, url: str) -> str:
+        """Empty when the service answered 2xx, else what it said."""
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="POST", data=b""), timeout=30):
+                return ""
+        except urllib.error.HTTPError as error:
+            return f"{error.code} {error.read().decode(errors='replace').strip()}"
+        except OSError as error:
+            return str(error)
+
+    # --- the way back -----------------------------------------------------------------------------------------------
+
+    def _put_back(self, error: StackError) -> StackError:
+        """Restore the previous files and containers; returns the error to raise, which says what the state is now."""
+        back = [n for n in self.touched if n in self.observed.declared and self._had_container(n)]
+        try:
+            self._restore_files()
+            restored = {**self._not_yet_reloaded(), **{n: self.observed.declared[n] for n in self._previous()}}
+            self._record(restored)
+            if back:
+                self.compose.recreate(back)
+                gate = Gate(self.engine, {n: self.observed.declared[n].service for n in back})
+                gate.wait(back)
+            self._reload_previous()
+        except StackError as second:
+            state = f"The previous state did not come back: {second.message}"
+        else:
+            state = f"The previous state serves again: {', '.join(back)}." if back else "No other container was touched."
+        left = [n for n in self.touched if n not in back]
+        if left:
+            state += f" New and left for you to look at: {', '.join(left)}."
+        return StackError(f"{error.message}. {state}\n{error.detail}".strip(), error.kind, error.target, error.detail)
+
+    def _previous(self) -> List[str]:
+        """Services of this run that had a declaration before it."""
+        return [n for n in self.work.called if n in self.observed.declared]
+
+    def _had_container(self, name: str) -> bool:
+        return self.observed.snapshot.container(name) is not None
+
+    def _restore_files(self) -> None:
+        """Files that had a previous version; a new one stays, for a service that is left to be looked at may hold on to it."""
+        for before in self.before.values():
+            if before.wanted is not None:
+                before.restore()
+        for name in self._previous():
+            self._keep_old_image(name)
+
+    def _keep_old_image(self, name: str) -> None:
+        """When the tag has moved on, the previous container's image is named by its id."""
+        container = self.observed.snapshot.container(name)
+        service = self.observed.declared[name].service
+        now = self.engine.image(service.image)
+        if name not in self.touched or container is None or (now and now.id == container.image_id):
+            return
+        members = {n: d.service for n, d in {**self.work.merged, **self.observed.declared}.items()}
+        content = definition.fragment(service, self.observed.declared[name].spec, members, self.observed.snapshot.api_version)
+        files.write(definition.fragment_file(service, definition.with_image(content, name, container.image_id)))
+
+    def _reload_previous(self) -> None:
+        for name in self.work.plan.targets("reload"):
+            before: Optional[Declared] = self.observed.declared.get(name)
+            if before and before.reloaded:
+                self._reload(before.service)
+
+    def _record(self, declared: Dict[str, Declared]) -> None:
+        for wanted in record_files(self.house, self.observed, declared):
+            if files.difference(wanted):
+                files.write(wanted)

@@ -1,0 +1,270 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Observed + declared → Plan for the Compose project. Reads files to compare them; changes nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from ansible_collections.auren.stack.plugins.module_utils import definition, guards, validate
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, difference
+from ansible_collections.auren.stack.plugins.module_utils.model import (
+    LABEL_COMPOSE_PROJECT,
+    LABEL_SPEC,
+    LABEL_STANDS_IN,
+    Binding,
+    Container,
+    Image,
+)
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
+from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file, images_path
+
+PortTaken = Callable[[Binding], str]
+
+
+@dataclass(frozen=True)
+class OwnedFile:
+    """A file and the service it belongs to; "" for the project's own."""
+
+    service: str
+    wanted: WantedFile
+
+
+@dataclass
+class Work:
+    """A plan, and what apply needs beside it.
+
+    files: everything that is written, in order. stale: files to remove. fragments: the contents per service.
+    merged: the declared set afterwards. new_volumes: to be created.
+    """
+
+    plan: Plan
+    called: Dict[str, Service]
+    files: List[OwnedFile] = field(default_factory=list)
+    stale: List[Path] = field(default_factory=list)
+    fragments: Dict[str, Dict[str, Any]] = field(default_factory=dict)
+    merged: Dict[str, Declared] = field(default_factory=dict)
+    new_volumes: List[str] = field(default_factory=list)
+
+
+def _foreign(container: Container, house: House) -> StackError:
+    made = container.origin()
+    return StackError(
+        f"the container name {container.name} is taken by a {container.state} container that was made {made} from {container.image}, "
+        "not by this collection; nothing was changed. Rename it or remove it (its volumes stay), then run again",
+        "name_taken",
+        container.name,
+    )
+
+
+def _strangers(observed: Observed, house: House) -> List[StackError]:
+    return [
+        StackError(
+            f"the container {c.name} carries the Compose project label {house.project} but was not made by this collection; Compose would "
+            "take it for its own and could delete it. Nothing was changed. Remove it, or give its project another name",
+            "project_label",
+            c.name,
+        )
+        for c in observed.snapshot.containers
+        if c.labels.get(LABEL_COMPOSE_PROJECT) == house.project and not c.ours
+    ]
+
+
+def _port_conflicts(service: Service, observed: Observed, taken: PortTaken) -> List[StackError]:
+    """Ports the service is about to publish that somebody else holds."""
+    mine = observed.snapshot.container(service.name)
+    held = mine.bindings if mine and mine.running else ()
+    found: List[StackError] = []
+    for wanted in validate.bindings(service):
+        if wanted in held:
+            continue
+        other = next((c for c in observed.snapshot.containers if c.name != service.name and c.running and any(wanted.collides(b) for b in c.bindings)), None)
+        if other and other.ours:  # one of this project's that may be about to move away
+            continue
+        by = f"the container {other.name}" if other else "" if any(wanted.collides(b) for b in held) else taken(wanted)
+        if by:
+            where = f"{wanted.host_ip or '0.0.0.0'}:{wanted.host_port}"
+            found.append(
+                StackError(
+                    f"port {where} that {service.name} publishes is taken by {by}; nothing was changed. Stop it, or set {service.role}_port "
+                    "to a free port",
+                    "port_taken",
+                    where,
+                )
+            )
+    return found
+
+
+def _data_conflict(service: Service, observed: Observed) -> Optional[StackError]:
+    image = observed.images.get(service.image)
+    for data in service.data:
+        mountpoint = observed.snapshot.volumes.get(data["volume"])
+        guard = guards.GUARDS.get(data.get("guard", ""))
+        if guard and image and mountpoint:
+            problem = guard(mountpoint, image, service.name, service.image, service.environment)
+            if problem:
+                return problem
+    return None
+
+
+def image_missing(service: Service) -> StackError:
+    return StackError(
+        f"the image {service.image} of {service.name} is not on this host; pull or load it, or set {service.role}_image", "image_missing", service.image
+    )
+
+
+def _spec_of(container: Container) -> Dict[str, str]:
+    try:
+        found = json.loads(container.labels.get(LABEL_SPEC, "{}"))
+    except ValueError:
+        return {}
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def recreate_causes(service: Service, container: Container, wanted: Mapping[str, str], image: Optional[Image]) -> List[str]:
+    """Why a live container is not the declared one; empty when it is."""
+    causes = definition.spec_causes(_spec_of(container), wanted)
+    if image and image.id != container.image_id and "image changed" not in causes:
+        causes.append(f"{service.image} is now another image than the one it runs")
+    endpoint = container.endpoint(service.house.network)
+    if endpoint is None:
+        causes.append(f"it is not on {service.house.network}")
+    else:
+        missing = [alias for alias in service.aliases if alias not in endpoint.aliases]
+        causes += [f"it lacks the alias {alias} on {service.house.network}" for alias in missing]
+    return causes
+
+
+def _container_operation(service: Service, observed: Observed, wanted: Mapping[str, str]) -> Optional[Operation]:
+    container = observed.snapshot.container(service.name)
+    if container is None:
+        return Operation("create", service.name, "it is not there", after=service.image)
+    causes = recreate_causes(service, container, wanted, observed.images.get(service.image))
+    if causes:
+        before = container.image if container.image != service.image else "as created"
+        return Operation("recreate", service.name, ", ".join(causes), before=before, after=", ".join(causes))
+    if not container.running:
+        return Operation("start", service.name, f"it is {container.state} (exit code {container.exit_code})", before=container.state, after="running")
+    return None
+
+
+def _reload_operation(service: Service, observed: Observed, changed: List[Path]) -> Optional[Operation]:
+    wanted = definition.reload_digest(service, observed.values)
+    if not wanted:
+        return None
+    paths = [path for path in service.files("reload") if service.config_path(path) in changed]
+    before = observed.declared.get(service.name)
+    if not paths and before and before.reloaded == wanted:
+        return None
+    cause = ", ".join(f"file {path} changed" for path in paths) or "the last run did not get as far"
+    return Operation("reload", service.name, cause, before="as loaded", after=cause)
+
+
+def images_file(house: House, observed: Observed, services: Mapping[str, Service]) -> WantedFile:
+    """images.json: which image each reference is, so that a floating tag can be named later."""
+    known = {s.image: observed.images.get(s.image) for s in services.values()}
+    content = {
+        ref: {"id": image.id, "digests": sorted(image.digests), "stands_in": image.labels.get(LABEL_STANDS_IN, "")}
+        for ref, image in sorted(known.items())
+        if image
+    }
+    return WantedFile(images_path(house.directory), (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, images_pending: bool) -> List[StackError]:
+    found = validate.problems(work.called, {n: d.service for n, d in work.merged.items()}) + observed.problems + _strangers(observed, house)
+    for service in work.called.values():
+        container = observed.snapshot.container(service.name)
+        if container and not container.ours:
+            found.append(_foreign(container, house))
+            continue
+        found += _port_conflicts(service, observed, taken)
+        problem = _data_conflict(service, observed)
+        if problem:
+            found.append(problem)
+        if not observed.images.get(service.image) and not images_pending:
+            found.append(image_missing(service))
+    return found
+
+
+def _file_operations(work: Work, house: House, replaced: List[str]) -> None:
+    """Keep the files that differ, and name them; those of services that are created or recreated anyway need no line."""
+    work.files = [f for f in work.files if difference(f.wanted)]
+    for file in work.files:
+        quiet = file.service in replaced if file.service else bool(replaced)
+        if not quiet:
+            why = difference(file.wanted)
+            path = str(file.wanted.path.relative_to(house.directory))
+            work.plan.operations.append(Operation("write", path, why, before=why, after="as declared"))
+    for path in work.stale:
+        work.plan.operations.append(Operation("remove file", str(path.relative_to(house.directory)), "it is no longer declared", before="there"))
+
+
+def _stale_files(work: Work, observed: Observed) -> List[Path]:
+    """Files that an earlier run wrote for a called service and that are no longer declared."""
+    stale: List[Path] = []
+    for name, service in work.called.items():
+        before = observed.declared.get(name)
+        if before:
+            now = set(definition.service_paths(service))
+            stale += [p for p in definition.service_paths(before.service) if p not in now and p.exists()]
+    return stale
+
+
+def plan_present(
+    house: House, called: Dict[str, Service], observed: Observed, taken: PortTaken, images_pending: bool = False
+) -> Work:
+    """The plan that makes the called services what they are declared to be; the others of the project stay as they are."""
+    work = Work(Plan(), called, merged=dict(observed.declared))
+    for name, service in called.items():
+        work.merged[name] = Declared(service, {}, "")
+    work.plan.conflicts = _conflicts(work, house, observed, taken, images_pending)
+    if work.plan.conflicts:
+        return work
+    for name, service in called.items():
+        spec = definition.spec(service, observed.values)
+        work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values))
+    _collect_files(work, house, observed)
+    work.new_volumes = [d["volume"] for s in called.values() for d in s.data if d["volume"] not in observed.snapshot.volumes]
+    work.plan.operations += [Operation("create volume", v, "it is not there", after=v) for v in dict.fromkeys(work.new_volumes)]
+    order = [name for wave in definition.start_order(called) for name in wave]
+    containers = [_container_operation(called[n], observed, work.merged[n].spec) for n in order]
+    replaced = [op.target for op in containers if op and op.kind in ("create", "recreate")]
+    work.stale = _stale_files(work, observed)
+    _file_operations(work, house, replaced)
+    work.plan.operations += [op for op in containers if op]
+    changed = [file.wanted.path for file in work.files]
+    reloads = [_reload_operation(called[n], observed, changed) for n in order if n not in replaced]
+    work.plan.operations += [op for op in reloads if op]
+    return work
+
+
+def _collect_files(work: Work, house: House, observed: Observed) -> None:
+    """Every file of the project in the order it has to be written: secrets, what services read, definitions, record."""
+    members = {name: d.service for name, d in work.merged.items()}
+    used = sorted({n for s in work.called.values() for n in s.secret_names() if observed.values[n]})
+    work.files = [
+        OwnedFile("", WantedFile(house.directory / "secrets" / name, observed.values[name].encode(), 0o600)) for name in used
+    ]
+    for name, service in work.called.items():
+        work.files += [OwnedFile(name, wanted) for wanted in definition.service_files(service, observed.values)]
+    for name, declared in work.merged.items():
+        content = definition.fragment(declared.service, declared.spec, members, observed.snapshot.api_version)
+        work.fragments[name] = content
+        work.files.append(OwnedFile(name, definition.fragment_file(declared.service, content)))
+    work.files += [OwnedFile("", wanted) for wanted in record_files(house, observed, work.merged)]
+
+
+def record_files(house: House, observed: Observed, declared: Mapping[str, Declared]) -> List[WantedFile]:
+    """The files that speak of the project as a whole."""
+    services = {name: d.service for name, d in declared.items()}
+    return [
+        definition.master_file(house, sorted(services)),
+        images_file(house, observed, services),
+        declared_file(house.directory, declared),
+    ]

@@ -1,0 +1,122 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Stop or remove services of the project, by name. Data goes only when it is named."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Any, Callable, Dict, List, Tuple
+
+from ansible_collections.auren.stack.plugins.module_utils import definition, files
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.model import Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.module import planned
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
+from ansible_collections.auren.stack.plugins.module_utils.project import Declared, declared_file, declared_path, images_path, read_declared
+
+
+def _unknown(names: List[str], declared: Dict[str, Declared]) -> List[StackError]:
+    known = ", ".join(sorted(declared)) or "none"
+    return [
+        StackError(f"there is no service {name} in the project; its services are: {known}", "unknown_service", name)
+        for name in names
+        if name not in declared
+    ]
+
+
+def _container_operations(services: Dict[str, Service], snapshot: Snapshot, state: str) -> List[Operation]:
+    """Those that need others go first."""
+    operations: List[Operation] = []
+    for name in (n for wave in reversed(definition.start_order(services)) for n in wave):
+        container = snapshot.container(name)
+        if container is None or not container.ours:
+            continue
+        if container.running:
+            operations.append(Operation("stop", name, "asked for", before=container.state, after="exited"))
+        if state == "absent":
+            operations.append(Operation("remove container", name, "asked for", before=container.state))
+    return operations
+
+
+def _volume_conflicts(volumes: List[str], snapshot: Snapshot, going: List[str]) -> List[StackError]:
+    found: List[StackError] = []
+    for volume in volumes:
+        users = [c.name for c in snapshot.containers if volume in c.volumes and c.name not in going]
+        if users:
+            found.append(StackError(f"volume {volume} is used by {', '.join(users)}; it stays. Remove that container first", "volume_in_use", volume))
+    return found
+
+
+def plan_leave(house: House, declared: Dict[str, Declared], snapshot: Snapshot, state: str, names: List[str], volumes: List[str]) -> Plan:
+    """Pure: what stopping or removing these services takes."""
+    plan = Plan(conflicts=_unknown(names, declared))
+    services = {n: d.service for n, d in declared.items() if not names or n in names}
+    plan.operations = _container_operations(services, snapshot, state)
+    if state == "absent":
+        plan.operations += [Operation("remove definition", n, "asked for", before="declared") for n in services]
+        plan.conflicts += _volume_conflicts(volumes, snapshot, list(services))
+        present = [v for v in volumes if v in snapshot.volumes]
+        plan.operations += [Operation("remove volume", v, "asked for by name, with its data", before="there") for v in present]
+    return plan
+
+
+class Leaving:
+    """Applies a plan of ``plan_leave``."""
+
+    def __init__(self, engine: Engine, house: House, declared: Dict[str, Declared]) -> None:
+        self.house, self.engine, self.declared = house, engine, declared
+        self.change: Dict[str, Callable[[str], None]] = {
+            "stop": engine.stop,
+            "remove container": engine.remove_container,
+            "remove definition": self._remove_definition,
+            "remove volume": engine.remove_volume,
+        }
+
+    def run(self, plan: Plan) -> List[str]:
+        done = []
+        for operation in plan.operations:
+            start = time.monotonic()
+            self.change[operation.kind](operation.target)
+            done.append(f"{operation.text()} ({time.monotonic() - start:.1f} s)")
+        return done
+
+    def _remove_definition(self, name: str) -> None:
+        """Everything the project wrote for a service; values of secrets stay, for data may remember them."""
+        service = self.declared.pop(name).service
+        for path in (service.fragment_path, service.env_path):
+            if path.exists():
+                path.unlink()
+        for directory in (service.mount_path, service.config_path("")):
+            shutil.rmtree(directory, ignore_errors=True)
+        self._record()
+
+    def _record(self) -> None:
+        """The others no longer depend on what is gone; an empty project leaves no definition behind."""
+        members = {n: d.service for n, d in self.declared.items()}
+        if not members:
+            for path in (self.house.directory / "docker-compose.yml", declared_path(self.house.directory), images_path(self.house.directory)):
+                if path.exists():
+                    path.unlink()
+            return
+        for name, declared in self.declared.items():
+            content = definition.fragment(declared.service, declared.spec, members, self.engine.version)
+            files.write(definition.fragment_file(members[name], content))
+        files.write(definition.master_file(self.house, sorted(members)))
+        files.write(declared_file(self.house.directory, self.declared))
+
+
+def leave(engine: Engine, house: House, state: str, names: List[str], volumes: List[str], check_mode: bool) -> Dict[str, Any]:
+    """Stop or remove; the module's result."""
+    declared = read_declared(house.directory)
+    plan = plan_leave(house, declared, engine.snapshot(list(declared)), state, names, volumes)
+    plan.refuse_conflicts()
+    result = planned(plan)
+    if not check_mode and plan.changed:
+        result["operations"] = Leaving(engine, house, declared).run(plan)
+    return result
+
+
+__all__: Tuple[str, ...] = ("leave", "plan_leave")

@@ -1,0 +1,48 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plain data as YAML text, for people: a target has Python and the Docker SDK, but not necessarily a YAML library."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, List
+
+# Words that read the same in YAML 1.1 and 1.2 and are nobody's number, boolean or null.
+_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
+_RESERVED = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
+        return value
+    return json.dumps(value, ensure_ascii=False)  # JSON scalars are YAML scalars
+
+
+def _lines(value: Any, indent: str) -> List[str]:
+    if isinstance(value, dict) and value:
+        found: List[str] = []
+        for key, item in value.items():
+            found.extend(_entry(f"{indent}{_scalar(key)}:", item, indent + "  "))
+        return found
+    if isinstance(value, (list, tuple)) and value:
+        return [line for item in value for line in _item(item, indent)]
+    return [indent + (_scalar(value) if value not in ((), []) else "[]")]
+
+
+def _entry(head: str, item: Any, indent: str) -> List[str]:
+    if isinstance(item, (dict, list, tuple)) and item:
+        return [head, *_lines(item, indent)]
+    return [head + " " + (_scalar(item) if not isinstance(item, tuple) else "[]")]
+
+
+def _item(item: Any, indent: str) -> List[str]:
+    if not isinstance(item, (dict, list, tuple)) or not item:
+        return [f"{indent}- {_scalar(item)}"]
+    first, *rest = _lines(item, indent + "  ")
+    return [f"{indent}- {first.strip()}", *rest]
+
+
+def dump(value: Any) -> str:
+    """YAML text of dicts, lists, strings, numbers, booleans and None; keys in their own order."""
+    return "\n".join(_lines(value, "")) + "\n"

@@ -1,0 +1,255 @@
+#!/usr/bin/python
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Converge the Compose project of the stack."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compose_project
+short_description: Converge declared services as one Compose project
+version_added: 0.1.0
+description:
+  - Compares the declared services with what is on the host (files, labels, live endpoints, images) and does exactly what differs,
+    with a cause for each operation.
+  - Services given are added or replaced in the project; the others stay. Nothing else on the host is touched, no volume or network is ever removed
+    unless O(remove_volumes) names it.
+  - Every changed service must become healthy and stay so. When one does not, the previous files, image and containers are put back.
+extends_documentation_fragment: [auren.stack.common]
+options:
+  project:
+    description: Name of the Compose project.
+    type: str
+    default: auren-stack
+  project_dir:
+    description: Absolute path of the project's directory on the target.
+    type: path
+    required: true
+  network:
+    description: The network that every service joins. It must exist.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) makes the given services what they are declared to be.
+      - V(stopped) stops services and keeps containers, definitions and data.
+      - V(absent) removes containers, definitions and files; secrets and volumes stay.
+    type: str
+    choices: [present, stopped, absent]
+    default: present
+  services:
+    description: The declared services, as C(docs/architecture.md) describes them.
+    type: list
+    elements: dict
+    default: []
+  names:
+    description: Which services to stop or remove; all of the project when empty.
+    type: list
+    elements: str
+    default: []
+  remove_volumes:
+    description: With O(state=absent), volumes to remove with their data, by name.
+    type: list
+    elements: str
+    default: []
+  images:
+    description: Images that stand in for others, as a dict from reference to reference.
+    type: dict
+    default: {}
+  images_pending:
+    description: In check mode, images would be obtained first, so a missing one is no refusal.
+    type: bool
+    default: false
+  restart:
+    description: Restart policy of services that name none.
+    type: str
+    default: unless-stopped
+  log_max_size:
+    description: Size at which a container's log file is rotated.
+    type: str
+    default: 10m
+  log_max_files:
+    description: Log files kept per container.
+    type: int
+    default: 3
+  gate_deadline:
+    description: Seconds that a changed service has to become healthy.
+    type: int
+    default: 180
+  gate_hold:
+    description: Seconds that it then has to stay healthy.
+    type: int
+    default: 5
+  secrets:
+    description: Given values of secrets, by name. They win over what is on the target.
+    type: dict
+    default: {}
+  secret_specs:
+    description:
+      - What may be done about each secret, by name - C(generate), C(optional), C(volume) (the volume that remembers it) and
+        C(login) (C(container), C(port), C(user), C(database) of the PostgreSQL server that can be asked whether a value is right).
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Converge what the roles declared
+  auren.stack.compose_project:
+    project_dir: /opt/auren/docker
+    network: auren-network
+    services: "{{ auren_declared }}"
+    secrets: "{{ auren_secrets }}"
+    secret_specs: "{{ auren_secret_specs }}"
+
+- name: Stop the stack and keep its data
+  auren.stack.compose_project:
+    project_dir: /opt/auren/docker
+    network: auren-network
+    state: stopped
+"""
+
+RETURN = r"""
+actions:
+  description: The operations of the plan, each with its cause.
+  returned: always
+  type: list
+  elements: str
+  sample: ["recreate neuros-advanced: environment key LOG_LEVEL changed"]
+operations:
+  description: What was done, each with its cause and seconds; in check mode the same as RV(actions).
+  returned: always
+  type: list
+  elements: str
+services:
+  description: The services of the project with their state, image, addresses and how to look at them.
+  returned: when O(state=present)
+  type: list
+  elements: dict
+table:
+  description: RV(services) as lines of text.
+  returned: when O(state=present)
+  type: list
+  elements: str
+failure:
+  description: Kind, object and detail of a failure.
+  returned: failure
+  type: dict
+"""
+
+from typing import Any, Dict, List  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+from ansible_collections.auren.stack.plugins.module_utils import host_ports, project  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.module import planned, run  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.project_remove import leave  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.project_status import overview  # noqa: E402
+from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec  # noqa: E402
+
+
+def house(params: Dict[str, Any]) -> House:
+    keys = ("project", "project_dir", "network", "restart", "log_max_size", "log_max_files", "gate_deadline", "gate_hold")
+    return House(**{key: params[key] for key in keys})
+
+
+def declared_services(params: Dict[str, Any], home: House) -> Dict[str, Service]:
+    """The given services by name; the last one of a name wins."""
+    services: Dict[str, Service] = {}
+    for entry in params["services"]:
+        if not entry.get("name") or not isinstance(entry.get("compose"), dict):
+            raise StackError(f"a declared service has no name or no compose part: {sorted(entry)}; see docs/architecture.md", "declaration")
+        services[entry["name"]] = substituted(Service(entry, home), params["images"])
+    return services
+
+
+def observe(engine: Engine, home: House, services: Dict[str, Service], module: AnsibleModule) -> project.Observed:
+    """One reading of host, Engine and secrets."""
+    declared = project.read_declared(home.directory)
+    merged = {**{n: d.service for n, d in declared.items()}, **services}
+    snapshot = engine.snapshot(list(merged))
+    images = {ref: engine.image(ref) for ref in sorted({s.image for s in merged.values()})}
+    observed = project.Observed(snapshot, images, declared)
+    specs, login = {}, {}
+    for name, options in module.params["secret_specs"].items():
+        login[name] = options.pop("login", None)
+        specs[name] = Spec(name, **options)
+    reader = project.SecretReader(home, services, snapshot, login)
+    project.resolve_secrets(reader, specs, module.params["secrets"], observed)
+    module.no_log_values.update(value for value in observed.values.values() if value)
+    return observed
+
+
+def settle(engine: Engine, services: Dict[str, Service]) -> None:
+    """A stack that was as declared must also serve: wait for what is not healthy, and say so when it stays that way."""
+    sick = [name for name in services if not (engine.container(name) or services_missing(name)).serving]
+    try:
+        Gate(engine, services).wait(sick)
+    except StackError as error:
+        raise StackError(
+            f"{error.target} is as declared but does not serve: {error.message}\n{error.detail or evidence(engine, error.target)}",
+            "not_serving",
+            error.target,
+            error.detail,
+        ) from error
+
+
+def services_missing(name: str) -> Any:
+    raise StackError(f"{name} disappeared while it was being looked at; run again", "disappeared", name)
+
+
+def present(module: AnsibleModule, engine: Engine, home: House) -> Dict[str, Any]:
+    services = declared_services(module.params, home)
+    observed = observe(engine, home, services, module)
+    present_listeners = host_ports.listeners()
+    pending = module.check_mode and module.params["images_pending"]
+    work = plan_present(home, services, observed, lambda port: host_ports.taken_by(port, present_listeners), pending)
+    work.plan.refuse_conflicts()
+    result = planned(work.plan)
+    if not module.check_mode:
+        if work.plan.changed or work.files:
+            apply = Apply(engine, home, observed, work)
+            apply.run()
+            result["operations"] = apply.done
+        settle(engine, services)
+    return {**result, **overview(engine, observed, work.merged)}
+
+
+def work(module: AnsibleModule) -> Dict[str, Any]:
+    engine, home = Engine(), house(module.params)
+    if module.params["state"] == "present":
+        return present(module, engine, home)
+    return leave(engine, home, module.params["state"], module.params["names"], module.params["remove_volumes"], module.check_mode)
+
+
+def main() -> None:
+    names: List[str] = ["services", "names", "remove_volumes"]
+    text = {
+        "project": "auren-stack",
+        "restart": "unless-stopped",
+        "log_max_size": "10m",
+    }
+    numbers = {"log_max_files": 3, "gate_deadline": 180, "gate_hold": 5}
+    spec: Dict[str, Any] = {key: {"type": "str", "default": value} for key, value in text.items()}
+    spec.update({key: {"type": "int", "default": value} for key, value in numbers.items()})
+    spec.update({key: {"type": "list", "elements": "str", "default": []} for key in names[1:]})
+    spec.update(
+        project_dir={"type": "path", "required": True},
+        network={"type": "str", "required": True},
+        state={"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
+        services={"type": "list", "elements": "dict", "default": []},
+        images={"type": "dict", "default": {}},
+        images_pending={"type": "bool", "default": False},
+        secrets={"type": "dict", "default": {}, "no_log": True},
+        secret_specs={"type": "dict", "default": {}, "no_log": False},
+    )
+    run(AnsibleModule(argument_spec=spec, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()
