@@ -1,0 +1,94 @@
+#!/bin/bash
+# Makes the root of all offline images: Debian trixie without documents, from this host's own package mirror, with this
+# host's certificate authorities, proxy and pip settings, so that apt, pip and mvn work in whatever is built on it.
+#
+#   build.sh TAG [LABEL=VALUE ...]      prints one line: "TAG unchanged" or "TAG built in N s"
+#
+# The image carries the label auren.stack.context, a digest of this script and of what it takes from the host; with the
+# same digest nothing is done. The host's settings end up inside: such an image is not for publishing.
+set -euo pipefail
+
+suite=trixie
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+tag=${1:?usage: build.sh TAG [LABEL=VALUE ...]}
+shift
+
+# Prints "URI" of the host's sources whose index has this Label; apt itself reads deb822 and one-line files alike.
+mirror_of() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Label: $1" 2>/dev/null |
+        grep -E '^https?://' | head -n 1 || true
+}
+
+# Prints sources.list lines; nothing on a host that knows no Debian mirror (mmdebstrap then has its own default).
+sources() {
+    local mirror security trust=
+    command -v apt-get >/dev/null || return 0
+    mirror=$(mirror_of Debian)
+    security=$(mirror_of Debian-Security)
+    [ -z "$mirror" ] && return 0
+    [ -e "$keyring" ] && trust="[signed-by=$keyring] "
+    echo "deb $trust$mirror $suite main"
+    echo "deb $trust$mirror $suite-updates main"
+    [ -z "$security" ] || echo "deb $trust$security $suite-security main"
+}
+
+# Prints apt.conf lines: how this host reaches its mirror.
+apt_settings() {
+    command -v apt-config >/dev/null || return 0
+    apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)' || true
+}
+
+first_of() { local path; for path; do if [ -r "$path" ]; then echo "$path"; return; fi; done; }
+
+# Adds to the image the authorities that only this host trusts. As files of ca-certificates they survive its next
+# update and reach Java's trust store.
+authorities_hook() {
+    cat <<'HOOK'
+set -e
+mkdir -p "$1/usr/local/share/ca-certificates"
+awk -v dir="$1/usr/local/share/ca-certificates" '
+    /BEGIN CERT/ { body = "" }
+    { body = body $0 "\n" }
+    /END CERT/ { if (NR == FNR) known[body] = 1; else if (!(body in known)) {
+        known[body] = 1; file = dir "/host-" ++n ".crt"; printf "%s", body > file; close(file) } }
+' "$1/etc/ssl/certs/ca-certificates.crt" "$AUTHORITIES"
+chroot "$1" update-ca-certificates >/dev/null
+HOOK
+}
+
+export AUTHORITIES PIP_SETTINGS
+AUTHORITIES=$(first_of /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /dev/null)
+PIP_SETTINGS=$(first_of /etc/pip.conf /etc/xdg/pip/pip.conf ~/.config/pip/pip.conf ~/.pip/pip.conf /dev/null)
+context=$( (cat "$0" "$AUTHORITIES" "$PIP_SETTINGS"; sources; apt_settings) | sha256sum | cut -c1-32)
+
+known=$(docker image inspect --format '{{index .Config.Labels "auren.stack.context"}}' "$tag" 2>/dev/null || true)
+if [ "$known" = "$context" ]; then
+    echo "$tag unchanged"
+    exit
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+authorities_hook >"$work/authorities"
+changes=(--change "LABEL auren.stack.context=$context" --change 'CMD ["bash"]'
+    --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin')
+for label; do changes+=(--change "LABEL \"${label%%=*}\"=\"${label#*=}\""); done
+mapfile -t mirrors < <(sources)
+options=('Acquire::Languages "none"' 'Acquire::Retries "3"' 'APT::Install-Recommends "false"'
+    'Dir::Cache::pkgcache ""' 'Dir::Cache::srcpkgcache ""')
+mapfile -t -O ${#options[@]} options < <(apt_settings)
+
+if ! mmdebstrap --quiet --variant=minbase --format=tar --include=ca-certificates \
+    "${options[@]/#/--aptopt=}" \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --customize-hook='mkdir -p "$1/usr/share/man/man1" "$1/usr/share/man/man7"' \
+    --customize-hook="sh $work/authorities \"\$1\"" \
+    --customize-hook='sed "/^ *cert *=/d" "$PIP_SETTINGS" >"$1/etc/pip.conf"' \
+    "$suite" "$work/root.tar" "${mirrors[@]}" 2>"$work/log"; then
+    tail -n 20 "$work/log" >&2
+    exit 1
+fi
+docker import "${changes[@]}" "$work/root.tar" "$tag" >/dev/null
+echo "$tag built in $SECONDS s"
