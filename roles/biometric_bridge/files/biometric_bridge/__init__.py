@@ -1,0 +1,1 @@
+"""The biometric bridge: webhooks of wearables in, acknowledged Kafka events out."""

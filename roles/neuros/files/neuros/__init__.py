@@ -1,0 +1,1 @@
+"""NEUROS: stores biometric events and answers users from their own numbers."""
