@@ -139,21 +139,27 @@ def golden(store: Store, run: str, key: str) -> str:
     return store.fill(images, boot)
 
 
+def wants_images(platform: dict[str, Any]) -> bool:
+    """Whether a host's Engine starts with the images of the collection."""
+    return platform.get("flavour", "engine") == "engine" and bool(platform.get("images", True))
+
+
 def create(run: Path, platforms: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Start the hosts of a run; returns one entry a host for Molecule's instance configuration."""
+    destroy(run)
     key, run_name = make_key(run), run_id(run)
-    images = {flavour: build(flavour) for flavour in {platform.get("flavour", "engine") for platform in platforms}}
+    images = {flavour: build(flavour) for flavour in ("engine", *{p["flavour"] for p in platforms if "flavour" in p})}
     instances = []
     with locked():
-        store = Store(images.get("engine") or build("engine"))
+        store = Store(images["engine"])
         store.open()
         store.sweep()
+        filled = golden(store, run_name, key) if any(wants_images(platform) for platform in platforms) else ""
         for platform in platforms:
             container = f"auren-test-{run_name}-{platform['name']}"
-            flavour = platform.get("flavour", "engine")
-            filled = flavour == "engine" and platform.get("images", True)
-            place = store.clone(golden(store, run_name, key), container) if filled else store.empty(container)
-            port = start(images[flavour], container, store.mount(place), run_name, platform["name"], key)
+            image = images[platform.get("flavour", "engine")]
+            place = store.clone(filled, container) if wants_images(platform) else store.empty(container)
+            port = start(image, container, store.mount(place), run_name, platform["name"], key)
             instances.append({"instance": platform["name"], "container": container, "port": port,
                               "address": "127.0.0.1", "user": platform.get("user", "root"),
                               "identity_file": str(run / "id_ed25519")})  # fmt: skip

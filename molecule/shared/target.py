@@ -91,7 +91,7 @@ class Target:
         line = shlex.join(command)
         if stdin is not None:
             line = f"printf %s {shlex.quote(stdin)} | {line}"
-        done = self._host.run(line.replace("%", "%%"))
+        done = self._host.run(line)
         assert done.rc == 0, f"{command[:4]}: status {done.rc}\n{done.stdout}\n{done.stderr}"
         return str(done.stdout).rstrip("\n")
 
