@@ -19,7 +19,8 @@ create() {
 # $1: the topic's line of --describe, $2: topic, $3: partitions, then key=value ...
 alter() {
     local count changed='' pair
-    count=$(sed 's/.*PartitionCount: *\([0-9]*\).*/\1/' <<<"$1")
+    count=${1#*PartitionCount: }
+    count=${count%%[!0-9]*}
     if [ "$count" -lt "$3" ]; then
         tool topics --alter --topic "$2" --partitions "$3" || return
         echo "auren: topic $2 has $3 partitions instead of $count"
