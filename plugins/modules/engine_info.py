@@ -188,8 +188,8 @@ def sdk_version() -> str | None:
 
 def compose_plugin() -> str | None:
     """Path of the compose plugin the CLI would run as this user."""
-    own = os.path.join(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"), "cli-plugins")
-    paths = (os.path.join(directory, "docker-compose") for directory in (own, *PLUGINS))
+    own = os.environ.get("DOCKER_CONFIG") or os.path.join(os.environ.get("HOME", "/"), ".docker")
+    paths = (os.path.join(directory, "docker-compose") for directory in (os.path.join(own, "cli-plugins"), *PLUGINS))
     return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 
 

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # packages.sh trixie PACKAGE...  let these packages of Debian 13, and no other, into Debian 12
 # packages.sh beside PART        add cli, compose or sdk to an Engine that stays as it is
 set -euo pipefail

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # start_engine.sh SOCKET PYTHON SECONDS: have a Docker Engine answer at SOCKET.
 # Prints "answers" when it did already, "started" when it does now. Never starts a second one in a network namespace:
 # its chains and bridge would replace those of the first.
