@@ -20,8 +20,9 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"biometric bridge: {error}")
     configure(settings.log_level, settings.secrets)
-    uvicorn.run(create_app(settings), host="0.0.0.0", port=8888, log_config=None, access_log=False,
-                timeout_graceful_shutdown=5, server_header=False)
+    uvicorn.run(
+        create_app(settings), host="0.0.0.0", port=8888, log_config=None, access_log=False, timeout_graceful_shutdown=5, server_header=False
+    )
 
 
 if __name__ == "__main__":

@@ -27,14 +27,14 @@ router = APIRouter()
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; it starts whether or not Kafka, Redis and Postgres are there."""
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         publisher = Publisher(settings.kafka_servers, settings.topic, settings.publish_deadline)
         stores = Stores(settings.postgres_url, settings.redis_url, settings.retry_window)
         await stores.open()
         app.state.settings, app.state.publisher, app.state.stores = settings, publisher, stores
-        app.state.health = Health({
-            "redis": stores.ping_redis, "postgres": stores.ping_postgres, "kafka_producer": publisher.ping})
+        app.state.health = Health({"redis": stores.ping_redis, "postgres": stores.ping_postgres, "kafka_producer": publisher.ping})
         running = asyncio.create_task(publisher.run())
         yield
         publisher.stop()
@@ -54,8 +54,7 @@ async def webhook(device: str, request: Request) -> dict[str, Any]:
     state = request.app.state
     webhooks.check_device(device)
     body = await webhooks.read_body(request)
-    webhooks.check_signature(
-        state.settings.webhook_secrets.get(device), body, request.headers.get("X-Webhook-Signature"))
+    webhooks.check_signature(state.settings.webhook_secrets.get(device), body, request.headers.get("X-Webhook-Signature"))
     user, readings = webhooks.readings_of(device, webhooks.decode(body))
     undated = any(reading.timestamp is None for reading in readings)
     seen = await state.stores.first_seen(device, body) if undated else datetime.now(timezone.utc)
@@ -63,9 +62,12 @@ async def webhook(device: str, request: Request) -> dict[str, Any]:
     await publish(state, device, parsed)
     PUBLISHED.labels(device).inc(len(parsed.events))
     return {
-        "status": "success", "device_type": device, "events_processed": len(parsed.events),
-        "events": [{"event_id": e.event_id, "metric_type": e.metric_type, "value": e.value, "timestamp": e.timestamp}
-                   for e in parsed.events],
+        "status": "success",
+        "device_type": device,
+        "events_processed": len(parsed.events),
+        "events": [
+            {"event_id": e.event_id, "metric_type": e.metric_type, "value": e.value, "timestamp": e.timestamp} for e in parsed.events
+        ],
         "events_rejected": len(parsed.dead_letters),
     }
 
@@ -73,8 +75,7 @@ async def webhook(device: str, request: Request) -> dict[str, Any]:
 async def publish(state: Any, device: str, parsed: webhooks.Parsed) -> None:
     """Send events and dead letters together; 503 when Kafka did not take all of them."""
     messages = [Message(state.settings.topic, e.user_id, e.encode()) for e in parsed.events]
-    messages += [Message(state.settings.dead_letter_topic, parsed.user_id, letter.value, letter.headers)
-                 for letter in parsed.dead_letters]
+    messages += [Message(state.settings.dead_letter_topic, parsed.user_id, letter.value, letter.headers) for letter in parsed.dead_letters]
     if not messages:
         return
     try:
@@ -92,8 +93,11 @@ async def health(request: Request) -> dict[str, Any]:
     """200 with the verdict in `healthy`; this bridge consumes nothing, so kafka_consumer is `not_used`."""
     report = await request.app.state.health.check()
     return {
-        "status": "healthy" if report.healthy else "unhealthy", "service": "biometric-bridge", "healthy": report.healthy,
-        "components": {**report.components, "kafka_consumer": "not_used"}, "errors": report.errors,
+        "status": "healthy" if report.healthy else "unhealthy",
+        "service": "biometric-bridge",
+        "healthy": report.healthy,
+        "components": {**report.components, "kafka_consumer": "not_used"},
+        "errors": report.errors,
     }
 
 

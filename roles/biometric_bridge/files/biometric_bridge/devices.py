@@ -74,7 +74,9 @@ def apple_health(body: Mapping[str, Any]) -> list[Reading]:
 
 
 PARSERS: dict[str, Callable[[Mapping[str, Any]], list[Reading]]] = {
-    "oura": oura, "whoop": whoop, "apple_health": apple_health,
+    "oura": oura,
+    "whoop": whoop,
+    "apple_health": apple_health,
 }
 # These vendors only announce, as an object or a bare list, that data can be fetched from them.
 ANNOUNCERS = ("garmin", "fitbit")
@@ -102,8 +104,9 @@ def _from_data(body: Mapping[str, Any], event_type: str, fields: Mapping[str, st
     times = (data.get("timestamp"), body.get("timestamp"), data.get("created_at"))
     when = next((time for time in times if time is not None), None)
     source = body.get("event_id") or body.get("id") or data.get("id") or ""
-    return [Reading(metric, data[name], when, str(source), {"event_type": announced}, data)
-            for name, metric in fields.items() if name in data]
+    return [
+        Reading(metric, data[name], when, str(source), {"event_type": announced}, data) for name, metric in fields.items() if name in data
+    ]
 
 
 def _sample(index: int, sample: Any) -> Reading:

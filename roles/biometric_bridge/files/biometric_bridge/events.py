@@ -61,8 +61,13 @@ def make_event(device: str, user: str, reading: Reading, seen: datetime) -> Even
     stamp = when.astimezone(timezone.utc).isoformat()
     return Event(
         event_id=event_id(device, user, reading.metric_type, reading.source_id, stamp, value),
-        user_id=user, device_type=device, metric_type=reading.metric_type, value=value, timestamp=stamp,
-        metadata=reading.metadata, raw_data=reading.raw,
+        user_id=user,
+        device_type=device,
+        metric_type=reading.metric_type,
+        value=value,
+        timestamp=stamp,
+        metadata=reading.metadata,
+        raw_data=reading.raw,
     )
 
 
@@ -92,8 +97,15 @@ def usable_time(value: Any) -> datetime:
 
 def dead_letter(device: str, user: str, reading: Reading) -> bytes:
     """The record for the dead-letter topic: the reading as it came."""
-    record = {"user_id": user, "device_type": device, "metric_type": reading.metric_type, "value": reading.value,
-              "timestamp": reading.timestamp, "metadata": reading.metadata, "raw_data": reading.raw}
+    record = {
+        "user_id": user,
+        "device_type": device,
+        "metric_type": reading.metric_type,
+        "value": reading.value,
+        "timestamp": reading.timestamp,
+        "metadata": reading.metadata,
+        "raw_data": reading.raw,
+    }
     return json.dumps(record, allow_nan=False, separators=(",", ":")).encode()
 
 

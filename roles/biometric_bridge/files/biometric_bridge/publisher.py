@@ -71,8 +71,7 @@ class Publisher:
             raise PublishError("not connected to Kafka")
         try:
             await asyncio.wait_for(
-                asyncio.gather(*(
-                    producer.send_and_wait(m.topic, m.value, m.key.encode(), headers=list(m.headers)) for m in messages)),
+                asyncio.gather(*(producer.send_and_wait(m.topic, m.value, m.key.encode(), headers=list(m.headers)) for m in messages)),
                 self._deadline,
             )
         except (KafkaTimeoutError, asyncio.TimeoutError):
@@ -95,6 +94,10 @@ class Publisher:
         # A batch that a broker never answered dies within the deadline; idempotence stays off, because such
         # a producer may not expire batches, and a repeated event has the same id anyway.
         return AIOKafkaProducer(
-            bootstrap_servers=self._servers, client_id="biometric-bridge", acks="all",
-            request_timeout_ms=int(self._deadline * 750), retry_backoff_ms=200, metadata_max_age_ms=30_000,
+            bootstrap_servers=self._servers,
+            client_id="biometric-bridge",
+            acks="all",
+            request_timeout_ms=int(self._deadline * 750),
+            retry_backoff_ms=200,
+            metadata_max_age_ms=30_000,
         )

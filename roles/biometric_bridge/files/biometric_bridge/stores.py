@@ -28,13 +28,13 @@ class Stores:
         self._postgres_url = postgres_url
         self._window = int(retry_window)
         self._redis: Redis = Redis.from_url(
-            redis_url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 1), decode_responses=True)
+            redis_url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 1), decode_responses=True
+        )
         self._pool: asyncpg.Pool | None = None
 
     async def open(self) -> None:
         """Prepare the pool; with min_size=0 nothing connects yet, so a late Postgres does not matter."""
-        self._pool = await asyncpg.create_pool(
-            self._postgres_url, min_size=0, max_size=4, timeout=3, command_timeout=5)
+        self._pool = await asyncpg.create_pool(self._postgres_url, min_size=0, max_size=4, timeout=3, command_timeout=5)
 
     async def close(self) -> None:
         """Close both; at most three seconds."""
@@ -60,13 +60,16 @@ class Stores:
         """The row of user_baselines, or None; DATABASE_ERRORS when Postgres does not answer."""
         return await self._row(
             "SELECT user_id, metric_type, baseline_value, sample_count, updated_at FROM user_baselines"
-            " WHERE user_id = $1 AND metric_type = $2", user, metric)
+            " WHERE user_id = $1 AND metric_type = $2",
+            user,
+            metric,
+        )
 
     async def mode(self, user: str) -> dict[str, Any] | None:
         """The newest row of mode_switch_history, or None; DATABASE_ERRORS when Postgres does not answer."""
         return await self._row(
-            "SELECT user_id, mode, reason, switched_at FROM mode_switch_history"
-            " WHERE user_id = $1 ORDER BY switched_at DESC LIMIT 1", user)
+            "SELECT user_id, mode, reason, switched_at FROM mode_switch_history WHERE user_id = $1 ORDER BY switched_at DESC LIMIT 1", user
+        )
 
     async def ping_postgres(self) -> None:
         """A query in a real session."""

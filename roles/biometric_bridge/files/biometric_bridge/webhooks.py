@@ -99,8 +99,7 @@ def parse(device: str, user: str, readings: list[Reading], seen: datetime) -> Pa
             parsed.events.append(make_event(device, user, reading, seen))
         except ValueError as error:
             REJECTED.labels("unusable_value").inc()
-            parsed.dead_letters.append(DeadLetter(
-                dead_letter(device, user, reading), dead_letter_headers(str(error), seen)))
+            parsed.dead_letters.append(DeadLetter(dead_letter(device, user, reading), dead_letter_headers(str(error), seen)))
     return parsed
 
 

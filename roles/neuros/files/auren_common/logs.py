@@ -29,8 +29,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": self._redact(record.getMessage()),
         }
-        line.update({k: self._redact(str(v)) if not isinstance(v, (int, float, bool)) else v
-                     for k, v in vars(record).items() if k not in _STANDARD})
+        line.update(
+            {k: self._redact(str(v)) if not isinstance(v, (int, float, bool)) else v for k, v in vars(record).items() if k not in _STANDARD}
+        )
         if record.exc_info:
             line["error"] = self._redact(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)

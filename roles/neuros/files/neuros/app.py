@@ -54,6 +54,7 @@ class Answer(BaseModel):
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; it starts whether or not Kafka, Redis and Postgres are there."""
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = storage.Store(settings.postgres_url)
@@ -96,9 +97,13 @@ async def analyze(question: Question, request: Request) -> Answer:
             text, source, notice = await reply(state.llm, assessment, question.message)
     ANALYZE.labels(source).inc()
     return Answer(
-        response=text, session_id=question.session_id, weak_signals_detected=assessment.weak_signals,
-        narrative_arc=assessment.arc, data_quality="unavailable" if metrics is None else assessment.data_quality,
-        source=source, notice=notice or None,
+        response=text,
+        session_id=question.session_id,
+        weak_signals_detected=assessment.weak_signals,
+        narrative_arc=assessment.arc,
+        data_quality="unavailable" if metrics is None else assessment.data_quality,
+        source=source,
+        notice=notice or None,
     )
 
 
@@ -130,8 +135,12 @@ async def health(request: Request, response: Response) -> dict[str, Any]:
     response.status_code = 200 if report.healthy else 503
     llm = request.app.state.llm
     return {
-        "status": "healthy" if report.healthy else "unhealthy", "service": "neuros-advanced", "healthy": report.healthy,
-        "components": report.components, "errors": report.errors, "llm": llm.last_outcome if llm else "not_configured",
+        "status": "healthy" if report.healthy else "unhealthy",
+        "service": "neuros-advanced",
+        "healthy": report.healthy,
+        "components": report.components,
+        "errors": report.errors,
+        "llm": llm.last_outcome if llm else "not_configured",
     }
 
 

@@ -83,8 +83,7 @@ class Consumer:
         for partition, records in batches.items():
             await self._partition(consumer, partition, records)
 
-    async def _partition(
-            self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
+    async def _partition(self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
         """Handle records in order; on a passing failure go back to the first unhandled one and wait."""
         done = records[0].offset
         failure: BaseException | None = None
@@ -121,16 +120,26 @@ class Consumer:
             raise ConnectionError("no producer for dead letters")
         origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         await self._producer.send_and_wait(
-            self._settings.dead_letter_topic, (record.value or b"")[:_LARGEST], record.key,
-            headers=dead_letter_headers(reason, origin))
+            self._settings.dead_letter_topic, (record.value or b"")[:_LARGEST], record.key, headers=dead_letter_headers(reason, origin)
+        )
         DEAD_LETTERED.inc()
         log.warning("message moved to the dead-letter topic: %s", reason, extra=origin)
 
     def _build(self) -> tuple[AIOKafkaConsumer, AIOKafkaProducer]:
-        common = {"bootstrap_servers": self._settings.kafka_servers, "client_id": "neuros", "retry_backoff_ms": 200,
-                  "request_timeout_ms": 10_000}
+        common = {
+            "bootstrap_servers": self._settings.kafka_servers,
+            "client_id": "neuros",
+            "retry_backoff_ms": 200,
+            "request_timeout_ms": 10_000,
+        }
         consumer = AIOKafkaConsumer(
-            self._settings.topic, group_id=self._settings.kafka_group, enable_auto_commit=False,
+            self._settings.topic,
+            group_id=self._settings.kafka_group,
+            enable_auto_commit=False,
             # A new group begins with what was there before it; and a topic made late is found within seconds.
-            auto_offset_reset="earliest", metadata_max_age_ms=5_000, session_timeout_ms=10_000, **common)
+            auto_offset_reset="earliest",
+            metadata_max_age_ms=5_000,
+            session_timeout_ms=10_000,
+            **common,
+        )
         return consumer, AIOKafkaProducer(acks="all", **common)

@@ -38,9 +38,14 @@ def decode(message: bytes | None) -> Event:
     if not isinstance(body, dict):
         raise PoisonError("the message is not a JSON object")
     return Event(
-        event_id=_uuid(body), user_id=_text(body, "user_id"), device_type=_text(body, "device_type"),
-        metric_type=_text(body, "metric_type"), value=_value(body), timestamp=_timestamp(body),
-        metadata=json.dumps(body.get("metadata") or {}), raw_data=json.dumps(body.get("raw_data")),
+        event_id=_uuid(body),
+        user_id=_text(body, "user_id"),
+        device_type=_text(body, "device_type"),
+        metric_type=_text(body, "metric_type"),
+        value=_value(body),
+        timestamp=_timestamp(body),
+        metadata=json.dumps(body.get("metadata") or {}),
+        raw_data=json.dumps(body.get("raw_data")),
     )
 
 

@@ -31,10 +31,15 @@ class LLM:
         """The model's answer within the deadline; LLMError otherwise."""
         try:
             completion = await asyncio.wait_for(
-                self._client.chat.completions.create(model=self._model, messages=[
-                    {"role": "system", "content": f"{_INSTRUCTIONS}\n\n{describe(assessment)}"},
-                    {"role": "user", "content": message},
-                ]), self._deadline)
+                self._client.chat.completions.create(
+                    model=self._model,
+                    messages=[
+                        {"role": "system", "content": f"{_INSTRUCTIONS}\n\n{describe(assessment)}"},
+                        {"role": "user", "content": message},
+                    ],
+                ),
+                self._deadline,
+            )
             text = (completion.choices[0].message.content or "").strip()
         except (OpenAIError, OSError, asyncio.TimeoutError) as error:
             self.last_outcome = f"failed: {type(error).__name__}"

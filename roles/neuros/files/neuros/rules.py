@@ -97,9 +97,14 @@ def answer(assessment: Assessment, message: str) -> str:
 def _finding(metric: str, reading: Mapping[str, Any], now: datetime) -> Finding:
     value, baseline = reading["value"], reading["baseline"]
     return Finding(
-        metric=metric, value=value, device=reading["device_type"],
-        age=max(now - datetime.fromisoformat(reading["timestamp"]), timedelta(0)), band=_band(metric, value),
-        baseline=baseline, samples=reading["samples"], deviation=(value - baseline) / abs(baseline) if baseline else 0.0,
+        metric=metric,
+        value=value,
+        device=reading["device_type"],
+        age=max(now - datetime.fromisoformat(reading["timestamp"]), timedelta(0)),
+        band=_band(metric, value),
+        baseline=baseline,
+        samples=reading["samples"],
+        deviation=(value - baseline) / abs(baseline) if baseline else 0.0,
     )
 
 

@@ -33,7 +33,8 @@ class State:
     def __init__(self, redis_url: str, store: storage.Store) -> None:
         self._store = store
         self._redis: Redis = Redis.from_url(
-            redis_url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 1), decode_responses=True)
+            redis_url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 1), decode_responses=True
+        )
         # User → how often touched since the last copy, so that a touch during a copy is not lost.
         self._behind: dict[str, int] = {}
         self._work = asyncio.Event()

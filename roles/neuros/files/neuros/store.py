@@ -68,22 +68,36 @@ class Store:
         try:
             async with self._acquire() as connection, connection.transaction():
                 new = await connection.fetchval(
-                    _INSERT, event.event_id, event.user_id, event.device_type, event.metric_type, event.value,
-                    event.timestamp, event.metadata, event.raw_data)
+                    _INSERT,
+                    event.event_id,
+                    event.user_id,
+                    event.device_type,
+                    event.metric_type,
+                    event.value,
+                    event.timestamp,
+                    event.metadata,
+                    event.raw_data,
+                )
                 if new:
                     await connection.execute(_BASELINE, event.user_id, event.metric_type, event.value)
                 return bool(new)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError,
-                UnicodeError) as error:
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError, UnicodeError) as error:
             raise PoisonError(f"Postgres refuses it: {type(error).__name__}") from error
 
     async def latest(self, user: str) -> dict[str, dict[str, Any]]:
         """Metric → value, timestamp (ISO 8601), device_type, baseline, samples: the newest of each."""
         async with self._acquire() as connection:
             rows = await connection.fetch(_LATEST, user)
-        return {row["metric_type"]: {
-            "value": row["value"], "timestamp": row["timestamp"].isoformat(), "device_type": row["device_type"],
-            "baseline": row["baseline_value"], "samples": row["sample_count"]} for row in rows}
+        return {
+            row["metric_type"]: {
+                "value": row["value"],
+                "timestamp": row["timestamp"].isoformat(),
+                "device_type": row["device_type"],
+                "baseline": row["baseline_value"],
+                "samples": row["sample_count"],
+            }
+            for row in rows
+        }
 
     async def switch_mode(self, user: str, mode: str, reason: str) -> None:
         """Record the mode unless it is the one that the user is in."""
