@@ -60,13 +60,11 @@ def build(flavour: str) -> str:
     offline = ids("image", f"reference={OFFLINE_BASE}")
     base = os.environ.get("AUREN_TEST_BASE") or (OFFLINE_BASE if offline else ONLINE_BASE)
     name = f"{IMAGE}:{flavour}"
-    before = ids("image", f"reference={name}")
     docker("build", "--quiet", "--target", flavour, "--build-arg", f"BASE={base}", "--tag", name, str(HERE / "host"))
-    stale = set(before) - set(ids("image", f"reference={name}"))
-    for image in stale:
+    for stale in ids("image", f"label={LABEL}=host-image", "dangling=true", every=False):
         try:
-            docker("rmi", image)
-        except DockerError:  # a host of another run still uses it; `clean` takes it later
+            docker("rmi", stale)
+        except DockerError:  # a host of another run still uses it: the next build takes it
             continue
     return name
 
