@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 from ansible_collections.auren.stack.plugins.module_utils.definition import House
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
@@ -22,13 +22,15 @@ class Compose:
     def __init__(self, house: House) -> None:
         self.house = house
 
-    def _run(self, *words: str) -> Tuple[int, str]:
+    def _run(self, *words: str) -> tuple[int, str]:
         """Status and what it printed. COMPOSE_* of the caller's environment must not redirect us."""
-        environment: Dict[str, str] = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
+        environment: dict[str, str] = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
         environment["PATH"] = f"{environment.get('PATH', '')}:{PATHS}"
-        command: List[str] = ["docker", "compose", *words]
+        command: list[str] = ["docker", "compose", *words]
         try:
-            done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            done = subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            )
         except FileNotFoundError as error:
             raise StackError(
                 "the command docker is missing on the target: run the role docker_host, or install docker-cli", "no_cli", "docker"
@@ -41,7 +43,8 @@ class Compose:
         wanted = ".".join(str(part) for part in OLDEST)
         if status:
             raise StackError(
-                f"Docker Compose v2 is missing on the target ({_last(said)}): run the role docker_host, or install the Compose plugin {wanted} or later",
+                f"Docker Compose v2 is missing on the target ({_last(said)}): run the role docker_host, or install the Compose plugin "
+                f"{wanted} or later",
                 "no_compose",
                 "docker compose",
                 said,
@@ -55,7 +58,7 @@ class Compose:
                 said,
             )
 
-    def _project(self, *words: str) -> Tuple[int, str]:
+    def _project(self, *words: str) -> tuple[int, str]:
         return self._run("-p", self.house.project, "--project-directory", self.house.project_dir, *words)
 
     def check_files(self) -> None:
@@ -63,8 +66,8 @@ class Compose:
         status, said = self._project("config", "--quiet")
         if status:
             raise StackError(
-                f"Compose refuses the definition: {_last(said)}; correct the variable behind it and run again. The previous files are back, "
-                "no container was touched",
+                f"Compose refuses the definition: {_last(said)}; correct the variable behind it and run again. The previous files "
+                "are back, no container was touched",
                 "definition",
                 self.house.project_dir,
                 said,

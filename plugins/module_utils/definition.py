@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Tuple
+from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import secrets
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile
@@ -61,15 +62,15 @@ class Service:
         return str(self.compose["image"])
 
     @property
-    def needs(self) -> List[str]:
+    def needs(self) -> list[str]:
         return list(self.entry.get("needs") or [])
 
     @property
-    def aliases(self) -> List[str]:
+    def aliases(self) -> list[str]:
         return list(self.entry.get("aliases") or [])
 
     @property
-    def data(self) -> List[Mapping[str, str]]:
+    def data(self) -> list[Mapping[str, str]]:
         return list(self.entry.get("data") or [])
 
     @property
@@ -81,13 +82,13 @@ class Service:
         return bool(self.compose.get("healthcheck"))
 
     @property
-    def owner(self) -> Tuple[int, int]:
+    def owner(self) -> tuple[int, int]:
         """uid, gid that the container's process reads its files as."""
         uid, _, gid = str(self.entry.get("runs_as") or "0:0").partition(":")
         return int(uid), int(gid or uid)
 
     @property
-    def environment(self) -> Dict[str, str]:
+    def environment(self) -> dict[str, str]:
         return {str(k): _env_text(v) for k, v in (self.compose.get("environment") or {}).items() if v is not None}
 
     @property
@@ -98,12 +99,12 @@ class Service:
     def gate_hold(self) -> float:
         return float((self.entry.get("gate") or {}).get("hold", self.house.gate_hold))
 
-    def files(self, on_change: str) -> Dict[str, str]:
+    def files(self, on_change: str) -> dict[str, str]:
         """Declared files with this ``on_change``: relative path → text with placeholders."""
         declared = self.entry.get("files") or {}
         return {path: f["content"] for path, f in declared.items() if f.get("on_change", "recreate") == on_change}
 
-    def secret_names(self) -> List[str]:
+    def secret_names(self) -> list[str]:
         texts = [*self.environment.values(), *self.files("recreate").values(), *self.files("reload").values()]
         found = [name for text in texts for name in secrets.names_in(text)]
         return list(dict.fromkeys([*(self.entry.get("secrets") or []), *found]))
@@ -131,15 +132,15 @@ def _env_text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def _plain_environment(service: Service) -> Dict[str, str]:
+def _plain_environment(service: Service) -> dict[str, str]:
     return {k: v for k, v in service.environment.items() if not secrets.names_in(v)}
 
 
-def _secret_environment(service: Service) -> Dict[str, str]:
+def _secret_environment(service: Service) -> dict[str, str]:
     return {k: v for k, v in service.environment.items() if secrets.names_in(v)}
 
 
-def _definition(service: Service) -> Dict[str, Any]:
+def _definition(service: Service) -> dict[str, Any]:
     """The Compose service without labels of ours and without depends_on; ``$`` still literal."""
     house, compose = service.house, dict(service.compose)
     compose.pop("environment", None)
@@ -147,7 +148,7 @@ def _definition(service: Service) -> Dict[str, Any]:
     volumes += [f"{d['volume']}:{d['target']}" for d in service.data]
     if service.entry.get("secrets"):
         volumes.append(f"{service.mount_path}:{SECRETS_MOUNT}:ro")
-    result: Dict[str, Any] = {"image": compose.pop("image"), "container_name": service.name}
+    result: dict[str, Any] = {"image": compose.pop("image"), "container_name": service.name}
     result.update(compose)
     if _plain_environment(service):
         result["environment"] = _plain_environment(service)
@@ -163,7 +164,7 @@ def _definition(service: Service) -> Dict[str, Any]:
     return result
 
 
-def _leaves(value: Any, path: str) -> Iterable[Tuple[str, Any]]:
+def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from _leaves(item, f"{path}.{key}" if path else str(key))
@@ -171,7 +172,7 @@ def _leaves(value: Any, path: str) -> Iterable[Tuple[str, Any]]:
         yield path, value
 
 
-def spec(service: Service, values: Mapping[str, str]) -> Dict[str, str]:
+def spec(service: Service, values: Mapping[str, str]) -> dict[str, str]:
     """Digest per leaf of everything that a running container cannot take in without being recreated.
 
     Outside it: depends_on, files marked reload, the image's id (compared with the live container), Engine-dependent timing.
@@ -195,7 +196,7 @@ def _leaf_name(path: str) -> str:
     return f"{_NOUNS[head]} {rest}" if head in _NOUNS and rest else path
 
 
-def spec_causes(before: Mapping[str, str], after: Mapping[str, str]) -> List[str]:
+def spec_causes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """What differs between two specs, in words: ``environment key LOG_LEVEL changed``."""
     causes = [f"{_leaf_name(p)} {'changed' if p in before else 'added'}" for p in after if before.get(p) != after[p]]
     return causes + [f"{_leaf_name(p)} removed" for p in before if p not in after]
@@ -218,7 +219,7 @@ def _escaped(value: Any) -> Any:
     return value
 
 
-def fragment(service: Service, wanted: Mapping[str, str], members: Mapping[str, Service], api: Tuple[int, ...]) -> Dict[str, Any]:
+def fragment(service: Service, wanted: Mapping[str, str], members: Mapping[str, Service], api: tuple[int, ...]) -> dict[str, Any]:
     """The content of ``services/<name>.yml``.
 
     wanted: the spec. members: all services of the project, for depends_on. api: the Engine's API version.
@@ -235,14 +236,14 @@ def fragment(service: Service, wanted: Mapping[str, str], members: Mapping[str, 
     if needs:
         conditions = {True: "service_healthy", False: "service_started"}
         definition["depends_on"] = {n.name: {"condition": conditions[n.gated_by_health]} for n in needs}
-    result: Dict[str, Any] = {"services": {service.name: _escaped(definition)}}
+    result: dict[str, Any] = {"services": {service.name: _escaped(definition)}}
     if service.data:
         result["volumes"] = {d["volume"]: {"external": True, "name": d["volume"]} for d in service.data}
     result["networks"] = {service.house.network: {"external": True, "name": service.house.network}}
     return result
 
 
-def with_image(content: Dict[str, Any], name: str, image: str) -> Dict[str, Any]:
+def with_image(content: dict[str, Any], name: str, image: str) -> dict[str, Any]:
     """The same fragment on another image."""
     services = {name: {**content["services"][name], "image": image}}
     return {**content, "services": services}
@@ -266,10 +267,10 @@ def env_quote(value: str) -> str:
     return f'"{escaped}"'
 
 
-def service_files(service: Service, values: Mapping[str, str]) -> List[WantedFile]:
+def service_files(service: Service, values: Mapping[str, str]) -> list[WantedFile]:
     """Everything that is written for a service beside its fragment, secrets filled in."""
     uid, gid = service.owner
-    wanted: List[WantedFile] = []
+    wanted: list[WantedFile] = []
     for path, text in {**service.files("recreate"), **service.files("reload")}.items():
         secret = bool(secrets.names_in(text))
         owner = (uid, gid) if secret else (0, 0)
@@ -283,7 +284,7 @@ def service_files(service: Service, values: Mapping[str, str]) -> List[WantedFil
     return wanted
 
 
-def service_paths(service: Service) -> List[Path]:
+def service_paths(service: Service) -> list[Path]:
     """The paths of ``service_files``, without any value."""
     paths = [service.config_path(path) for path in service.entry.get("files") or {}]
     paths += [service.mount_path / name for name in service.entry.get("secrets") or []]
@@ -298,9 +299,10 @@ def substituted(service: Service, images: Mapping[str, str]) -> Service:
     return replace(service, entry={**service.entry, "compose": {**service.compose, "image": other}})
 
 
-def start_order(services: Mapping[str, Service]) -> List[List[str]]:
+def start_order(services: Mapping[str, Service]) -> list[list[str]]:
     """Names in waves: each wave needs only what is in earlier ones. A cycle ends in the last wave."""
-    left, waves = dict(services), []  # type: ignore[var-annotated]
+    left = dict(services)
+    waves: list[list[str]] = []
     while left:
         wave = [n for n, s in left.items() if not any(need in left and need != n for need in s.needs)] or list(left)
         waves.append(wave)

@@ -8,7 +8,8 @@ import contextlib
 import json
 import os
 import pwd
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import (
@@ -24,9 +25,11 @@ from ansible_collections.auren.stack.plugins.module_utils.model import (
 try:
     import docker
     import docker.errors
+    import docker.types
+    import docker.utils
     import requests.exceptions
 
-    SDK_VERSION: Optional[str] = docker.__version__
+    SDK_VERSION: str | None = docker.__version__
 except ImportError:
     SDK_VERSION = None
 
@@ -85,7 +88,7 @@ class Engine:
             self.api = docker.APIClient(version="auto", timeout=timeout, **docker.utils.kwargs_from_env())
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise _unreachable(error) from error
-        self.version: Tuple[int, ...] = tuple(int(part) for part in self.api.api_version.split("."))
+        self.version: tuple[int, ...] = tuple(int(part) for part in self.api.api_version.split("."))
         if self.version < OLDEST_API:
             raise StackError(
                 f"Docker's API {self.api.api_version} is too old: Engine 20.10 (API 1.41) or later is needed; upgrade Docker",
@@ -103,7 +106,7 @@ class Engine:
         full = tuple((self.container(c.id) or c) if c.name in wanted else c for c in listed)
         return Snapshot(self.version, full, volumes)
 
-    def container(self, name: str) -> Optional[Container]:
+    def container(self, name: str) -> Container | None:
         try:
             return container_from_inspect(self.api.inspect_container(name))
         except docker.errors.NotFound:
@@ -116,7 +119,7 @@ class Engine:
         log = (state.get("Health") or {}).get("Log") or []
         return " ".join(str(log[-1].get("Output", "")).split()) if log else ""
 
-    def image(self, ref: str) -> Optional[Image]:
+    def image(self, ref: str) -> Image | None:
         try:
             raw = self.api.inspect_image(ref)
         except docker.errors.ImageNotFound:
@@ -124,7 +127,7 @@ class Engine:
         config = raw.get("Config") or {}
         return Image(raw["Id"], split_env(config.get("Env")), config.get("Labels") or {}, tuple(raw.get("RepoDigests") or ()))
 
-    def networks(self) -> List[Network]:
+    def networks(self) -> list[Network]:
         with _told("read", "the networks"):
             found = self.api.networks()
         return [
@@ -143,7 +146,7 @@ class Engine:
         with _told("read", "the Engine's information"):
             return str(self.api.info()["DockerRootDir"])
 
-    def info(self) -> Dict[str, Any]:
+    def info(self) -> dict[str, Any]:
         """The Engine's version answer, raw."""
         with _told("read", "the Engine's version"):
             return dict(self.api.version())
@@ -154,7 +157,7 @@ class Engine:
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
-    def create_volume(self, name: str, labels: Dict[str, str]) -> str:
+    def create_volume(self, name: str, labels: dict[str, str]) -> str:
         """Create a named volume; returns its mount point on the host."""
         with _told("create volume", name):
             return str(self.api.create_volume(name, labels=labels)["Mountpoint"])
@@ -163,7 +166,7 @@ class Engine:
         with _told("remove volume", name):
             self.api.remove_volume(name)
 
-    def create_network(self, name: str, subnet: str, labels: Dict[str, str]) -> None:
+    def create_network(self, name: str, subnet: str, labels: dict[str, str]) -> None:
         """Create a bridge network; an empty subnet lets the Engine choose one."""
         ipam = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)]) if subnet else None
         with _told("create network", name):
@@ -218,7 +221,7 @@ class Engine:
         with _told("load", path), open(path, "rb") as archive:
             _follow(self.api.load_image(archive), "load", path)
 
-    def build(self, ref: str, context: Any, labels: Dict[str, str]) -> None:
+    def build(self, ref: str, context: Any, labels: dict[str, str]) -> None:
         """Build an image from a tar stream with the builder that every Engine has."""
         with _told("build", ref):
             stream = self.api.build(fileobj=context, custom_context=True, tag=ref, labels=labels, rm=True, forcerm=True, decode=True)
@@ -227,7 +230,7 @@ class Engine:
 
 def _follow(stream: Any, verb: str, target: str) -> None:
     """Read a progress stream to its end; on an error entry raise with the last lines that were printed."""
-    lines: List[str] = []
+    lines: list[str] = []
     for entry in stream or []:
         record = json.loads(entry) if isinstance(entry, (bytes, str)) else entry
         lines.extend(str(record.get("stream", "")).splitlines())

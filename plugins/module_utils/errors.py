@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable
+from collections.abc import Iterable
 
 
 class StackError(Exception):
@@ -23,7 +23,7 @@ class StackError(Exception):
         self.target = target
         self.detail = detail
 
-    def failure(self) -> Dict[str, str]:
+    def failure(self) -> dict[str, str]:
         """The ``failure`` value of a module result."""
         return {"kind": self.kind, "object": self.target, "detail": self.detail}
 

@@ -9,7 +9,6 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 
@@ -45,7 +44,7 @@ def difference(wanted: WantedFile) -> str:
     return ""
 
 
-def read_text(path: Path) -> Optional[str]:
+def read_text(path: Path) -> str | None:
     """The file's text, or None when there is none."""
     try:
         return path.read_text(encoding="utf-8")
@@ -90,7 +89,7 @@ class Before:
     """A file as it was, to put it back: ``wanted`` is None when there was none."""
 
     path: Path
-    wanted: Optional[WantedFile]
+    wanted: WantedFile | None
 
     def restore(self) -> None:
         if self.wanted is not None:

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Sequence
 
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -29,13 +29,13 @@ class Passed:
 class Gate:
     def __init__(self, engine: Engine, services: Mapping[str, Service]) -> None:
         self.engine, self.services = engine, services
-        self.passed: Dict[str, Passed] = {}
-        self.began: Dict[str, float] = {}
+        self.passed: dict[str, Passed] = {}
+        self.began: dict[str, float] = {}
 
     def wait(self, names: Sequence[str]) -> None:
         """Until each is healthy. Raises StackError for the first that crashes in a loop, is gone, or misses its deadline."""
         start = time.monotonic()
-        waiting: List[str] = list(names)
+        waiting: list[str] = list(names)
         for name in names:
             self.began.setdefault(name, start)
         while waiting:
@@ -91,7 +91,7 @@ class Gate:
 
 def evidence(engine: Engine, name: str) -> str:
     """Health check output and last log lines, for the error; never fails itself."""
-    parts: List[str] = []
+    parts: list[str] = []
     try:
         health = engine.health_output(name)
         if health:
@@ -103,5 +103,5 @@ def evidence(engine: Engine, name: str) -> str:
     return "\n".join(parts)
 
 
-def not_serving(containers: Sequence[Container]) -> List[str]:
+def not_serving(containers: Sequence[Container]) -> list[str]:
     return [c.name for c in containers if c.running and not c.serving]

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Callable
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import read_text
@@ -23,13 +24,13 @@ def holds_data(directory: str) -> bool:
         return False
 
 
-def postgres_image(image: Image) -> Dict[str, str]:
+def postgres_image(image: Image) -> dict[str, str]:
     """Major version and libc of a PostgreSQL image, from the environment that all the official ones set."""
     libc = "glibc" if DEBIAN_BIN in image.env.get("PATH", "") else "musl"
     return {"major": image.env.get("PG_MAJOR", ""), "libc": libc}
 
 
-def postgres_data(directory: str) -> Optional[Dict[str, str]]:
+def postgres_data(directory: str) -> dict[str, str] | None:
     """Major version and libc of a PGDATA, None when no cluster is in it.
 
     PG_VERSION holds the major version; postmaster.opts the command line of the last start, so the path of the binary
@@ -44,7 +45,7 @@ def postgres_data(directory: str) -> Optional[Dict[str, str]]:
     return {"major": major.strip(), "libc": "glibc" if DEBIAN_BIN in started else "musl"}
 
 
-def guard_postgres(directory: str, image: Image, service: str, ref: str, environment: Mapping[str, str]) -> Optional[StackError]:
+def guard_postgres(directory: str, image: Image, service: str, ref: str, environment: Mapping[str, str]) -> StackError | None:
     """Refuse another major version or another libc on existing data."""
     data, offered = postgres_data(directory), postgres_image(image)
     if data is None or not offered["major"]:
@@ -69,9 +70,9 @@ def guard_postgres(directory: str, image: Image, service: str, ref: str, environ
     return None
 
 
-def guard_kafka(directory: str, image: Image, service: str, ref: str, environment: Mapping[str, str]) -> Optional[StackError]:
+def guard_kafka(directory: str, image: Image, service: str, ref: str, environment: Mapping[str, str]) -> StackError | None:
     """Refuse a log directory that holds data of another cluster, or data without the file that says whose it is."""
-    entries: List[str] = sorted(n for n in os.listdir(directory) if n != "lost+found") if holds_data(directory) else []
+    entries: list[str] = sorted(n for n in os.listdir(directory) if n != "lost+found") if holds_data(directory) else []
     if not entries:
         return None
     found = _cluster_id(Path(directory))
@@ -93,7 +94,7 @@ def guard_kafka(directory: str, image: Image, service: str, ref: str, environmen
     return None
 
 
-def _cluster_id(directory: Path) -> Optional[str]:
+def _cluster_id(directory: Path) -> str | None:
     """cluster.id of a KRaft log directory; the Bitnami images keep it one level below the mount."""
     for place in (directory, directory / "data"):
         text = read_text(place / "meta.properties")
@@ -103,7 +104,7 @@ def _cluster_id(directory: Path) -> Optional[str]:
     return None
 
 
-GUARDS: Dict[str, Callable[[str, Image, str, str, Mapping[str, str]], Optional[StackError]]] = {
+GUARDS: dict[str, Callable[[str, Image, str, str, Mapping[str, str]], StackError | None]] = {
     "postgres": guard_postgres,
     "kafka": guard_kafka,
 }

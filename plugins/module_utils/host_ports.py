@@ -10,7 +10,6 @@ import socket
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
 
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding
 
@@ -30,9 +29,9 @@ def _address(text: str) -> str:
     return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
 
 
-def listeners(proc: Path = Path("/proc")) -> List[Listener]:
+def listeners(proc: Path = Path("/proc")) -> list[Listener]:
     """Every listening TCP socket of this network namespace."""
-    found: List[Listener] = []
+    found: list[Listener] = []
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
             for line in (proc / "net" / name).read_text().splitlines()[1:]:
@@ -53,9 +52,9 @@ def owner(inode: str, proc: Path = Path("/proc")) -> str:
     return "another process"
 
 
-def taken_by(wanted: Binding, present: List[Listener]) -> str:
+def taken_by(wanted: Binding, present: list[Listener]) -> str:
     """Who holds the port that ``wanted`` needs; empty when nobody does."""
-    cache: Dict[str, str] = {}
+    cache: dict[str, str] = {}
     for listener in present:
         if wanted.container_port.endswith("/tcp") and listener.binding.collides(wanted):
             return cache.setdefault(listener.inode, owner(listener.inode))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 LABEL_SERVICE = "auren.stack.service"  # ours, and which service it is
 LABEL_SPEC = "auren.stack.spec"  # digest per leaf of the definition it was made from
@@ -22,7 +22,7 @@ class Endpoint:
     network: str
     network_id: str
     ipv4: str
-    aliases: Tuple[str, ...]
+    aliases: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Binding:
     host_port: int
     container_port: str
 
-    def collides(self, other: "Binding") -> bool:
+    def collides(self, other: Binding) -> bool:
         """True when both cannot listen on one host at the same time."""
         same_protocol = self.container_port.rpartition("/")[2] == other.container_port.rpartition("/")[2]
         wildcard = {"", "0.0.0.0", "::"}
@@ -61,11 +61,11 @@ class Container:
     restart_count: int = 0
     restart_policy: str = ""
     pid: int = 0
-    labels: Dict[str, str] = field(default_factory=dict)
-    env: Dict[str, str] = field(default_factory=dict)
-    endpoints: Tuple[Endpoint, ...] = ()
-    bindings: Tuple[Binding, ...] = ()
-    volumes: Tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    volumes: tuple[str, ...] = ()
 
     @property
     def ours(self) -> bool:
@@ -80,7 +80,7 @@ class Container:
         """Running, and healthy where a health check exists."""
         return self.running and self.health in ("", "healthy")
 
-    def endpoint(self, network: str) -> Optional[Endpoint]:
+    def endpoint(self, network: str) -> Endpoint | None:
         return next((e for e in self.endpoints if e.network == network), None)
 
     def origin(self) -> str:
@@ -94,8 +94,8 @@ class Network:
     id: str
     name: str
     driver: str
-    subnets: Tuple[str, ...]
-    labels: Dict[str, str] = field(default_factory=dict)
+    subnets: tuple[str, ...]
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,25 +103,25 @@ class Image:
     """An image on the host. env: as a dict; digests: ``name@sha256:…``."""
 
     id: str
-    env: Dict[str, str]
-    labels: Dict[str, str]
-    digests: Tuple[str, ...]
+    env: dict[str, str]
+    labels: dict[str, str]
+    digests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """One reading of the Engine."""
 
-    api_version: Tuple[int, ...]
-    containers: Tuple[Container, ...]
-    volumes: Dict[str, str]  # name → mount point on the host
+    api_version: tuple[int, ...]
+    containers: tuple[Container, ...]
+    volumes: dict[str, str]  # name → mount point on the host
 
-    def container(self, name: str) -> Optional[Container]:
+    def container(self, name: str) -> Container | None:
         return next((c for c in self.containers if c.name == name), None)
 
 
-def _bindings(ports: Dict[str, Any]) -> Tuple[Binding, ...]:
-    found: List[Binding] = []
+def _bindings(ports: dict[str, Any]) -> tuple[Binding, ...]:
+    found: list[Binding] = []
     for container_port, hosts in (ports or {}).items():
         for host in hosts or []:
             if host.get("HostPort"):
@@ -129,19 +129,19 @@ def _bindings(ports: Dict[str, Any]) -> Tuple[Binding, ...]:
     return tuple(found)
 
 
-def _endpoints(networks: Dict[str, Any]) -> Tuple[Endpoint, ...]:
+def _endpoints(networks: dict[str, Any]) -> tuple[Endpoint, ...]:
     return tuple(
         Endpoint(name, n.get("NetworkID", ""), n.get("IPAddress", ""), tuple(n.get("Aliases") or ()))
         for name, n in (networks or {}).items()
     )
 
 
-def split_env(lines: Any) -> Dict[str, str]:
+def split_env(lines: Any) -> dict[str, str]:
     """``["A=1", …]`` (the Engine's form) as a dict."""
     return dict(line.split("=", 1) for line in lines or [] if "=" in line)
 
 
-def container_from_inspect(raw: Dict[str, Any]) -> Container:
+def container_from_inspect(raw: dict[str, Any]) -> Container:
     """From ``GET /containers/{id}/json`` (Engine API 1.41 and later)."""
     state, config, host = raw["State"], raw["Config"], raw["HostConfig"]
     return Container(
@@ -164,7 +164,7 @@ def container_from_inspect(raw: Dict[str, Any]) -> Container:
     )
 
 
-def container_from_list(raw: Dict[str, Any]) -> Container:
+def container_from_list(raw: dict[str, Any]) -> Container:
     """From an entry of ``GET /containers/json``: no environment, no aliases, ports only while running."""
     return Container(
         id=raw["Id"],

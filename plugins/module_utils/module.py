@@ -4,20 +4,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
 
 
-def planned(plan: Plan) -> Dict[str, Any]:
+def planned(plan: Plan) -> dict[str, Any]:
     """The part of a result that every planned change has."""
     return {"changed": plan.changed, "actions": plan.actions(), "diff": plan.diff(), "operations": plan.actions()}
 
 
-def run(module: AnsibleModule, work: Callable[[AnsibleModule], Dict[str, Any]]) -> None:
+def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:
     """Run a module's work and leave: ``exit_json`` with its result, or ``fail_json`` with one sentence and ``failure``."""
     try:
         result = work(module)

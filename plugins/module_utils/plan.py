@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
 
@@ -36,9 +36,9 @@ class Operation:
 class Plan:
     """Operations in the order they are done, and what forbids doing them."""
 
-    operations: List[Operation] = field(default_factory=list)
-    conflicts: List[StackError] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    conflicts: list[StackError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def refuse_conflicts(self) -> None:
         """Raise every conflict as one error, so that an operator sees them all at once."""
@@ -48,17 +48,17 @@ class Plan:
     def changed(self) -> bool:
         return bool(self.operations)
 
-    def targets(self, *kinds: str) -> List[str]:
+    def targets(self, *kinds: str) -> list[str]:
         """Targets of the operations of these kinds, in order."""
         return [op.target for op in self.operations if op.kind in kinds]
 
-    def actions(self) -> List[str]:
+    def actions(self) -> list[str]:
         return [op.text() for op in self.operations]
 
-    def diff(self) -> Dict[str, str]:
+    def diff(self) -> dict[str, str]:
         """Ansible's diff: one line per operation, before and after."""
         changed = [op for op in self.operations if op.before or op.after]
-        rows: Tuple[List[str], List[str]] = ([], [])
+        rows: tuple[list[str], list[str]] = ([], [])
         for op in changed:
             rows[0].append(f"{op.target}: {op.before}\n" if op.before else "")
             rows[1].append(f"{op.target}: {op.after}\n" if op.after else "")

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import guards, secrets
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
-from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, read_text
 from ansible_collections.auren.stack.plugins.module_utils.model import Image, Snapshot
@@ -24,7 +24,7 @@ class Declared:
     """What the last run declared for one service: the service, its spec, the digest of the reload files it took in."""
 
     service: Service
-    spec: Dict[str, str]
+    spec: dict[str, str]
     reloaded: str = ""
 
 
@@ -32,7 +32,7 @@ def declared_path(directory: Path) -> Path:
     return directory / ".auren" / "declared.json"
 
 
-def read_declared(directory: Path) -> Dict[str, Declared]:
+def read_declared(directory: Path) -> dict[str, Declared]:
     """The declared set on disk; empty for a host without one. Raises StackError when the file is damaged."""
     path = declared_path(directory)
     text = read_text(path)
@@ -69,11 +69,11 @@ class Observed:
     """One reading of everything a plan depends on."""
 
     snapshot: Snapshot
-    images: Dict[str, Optional[Image]]
-    declared: Dict[str, Declared]
-    values: Dict[str, str] = field(default_factory=dict)
-    sources: Dict[str, str] = field(default_factory=dict)
-    problems: List[StackError] = field(default_factory=list)
+    images: dict[str, Image | None]
+    declared: dict[str, Declared]
+    values: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    problems: list[StackError] = field(default_factory=list)
 
 
 class SecretReader:
@@ -85,16 +85,16 @@ class SecretReader:
     def path(self, name: str) -> Path:
         return self.house.directory / "secrets" / name
 
-    def stored(self, name: str) -> Optional[str]:
+    def stored(self, name: str) -> str | None:
         return read_text(self.path(name))
 
     def has_data(self, volume: str) -> bool:
         mountpoint = self.snapshot.volumes.get(volume)
         return bool(mountpoint) and guards.holds_data(str(mountpoint))
 
-    def held(self) -> Dict[str, List[str]]:
+    def held(self) -> dict[str, list[str]]:
         """Candidates from the live environments of our containers and from rendered files still on disk."""
-        pairs: List[Tuple[str, str]] = []
+        pairs: list[tuple[str, str]] = []
         for service in self.services.values():
             container = self.snapshot.container(service.name)
             live = container.env if container and container.ours else {}
@@ -107,7 +107,7 @@ class SecretReader:
                 pairs += [(f"<<secret:{name}>>", found)] if found else []
         return secrets.candidates(pairs)
 
-    def prove(self, name: str, value: str) -> Optional[str]:
+    def prove(self, name: str, value: str) -> str | None:
         """Ask the server that remembers the secret, over TCP from outside it; None when it accepts the value."""
         where = self.login.get(name)
         if not where:
@@ -118,16 +118,16 @@ class SecretReader:
             return f"{where['container']} is not running, so it cannot be asked"
         try:
             postgres.login(endpoint.ipv4, int(where["port"]), where["user"], value, where["database"])
-        except postgres.LoginFailed as error:
+        except postgres.LoginError as error:
             return str(error)
         return None
 
 
 def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], given: Mapping[str, str], observed: Observed) -> None:
     """Fill ``values``, ``sources`` and ``problems`` for every secret that the called services refer to."""
-    held: List[Dict[str, List[str]]] = []
+    held: list[dict[str, list[str]]] = []
 
-    def held_once() -> Dict[str, List[str]]:
+    def held_once() -> dict[str, list[str]]:
         if not held:
             held.append(reader.held())
         return held[0]
@@ -135,7 +135,9 @@ def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], giv
     resolver = secrets.Resolver(given, reader.stored, held_once, reader.has_data, reader.prove)
     for name in sorted({n for s in reader.services.values() for n in s.secret_names()}):
         if name not in specs:
-            observed.problems.append(StackError(f"the secret {name} is not described; add it to auren_secret_specs", "secret_unknown", name))
+            observed.problems.append(
+                StackError(f"the secret {name} is not described; add it to auren_secret_specs", "secret_unknown", name)
+            )
             continue
         try:
             found = resolver.resolve(specs[name])

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
-from typing import Callable, Dict, List, Optional
+from typing import Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import definition, files
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
@@ -29,9 +29,9 @@ class Apply:
         self.engine, self.house, self.observed, self.work = engine, house, observed, work
         self.compose = Compose(house)
         self.gate = Gate(engine, work.called)
-        self.done: List[str] = []
-        self.before: Dict[str, Before] = {}
-        self.touched: List[str] = []
+        self.done: list[str] = []
+        self.before: dict[str, Before] = {}
+        self.touched: list[str] = []
 
     # --- the way forward --------------------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ class Apply:
         cause = next(op.cause for op in self.work.plan.operations if (op.kind, op.target) == (kind, target))
         self.done.append(f"{kind} {target}: {cause} ({seconds:.1f} s)")
 
-    def _timed(self, kind: str, targets: List[str], change: Callable[[str], None]) -> None:
+    def _timed(self, kind: str, targets: list[str], change: Callable[[str], None]) -> None:
         for target in targets:
             start = time.monotonic()
             change(target)
@@ -90,12 +90,12 @@ class Apply:
         for name in ("secrets", ".auren"):
             files.make_directory(directory / name, 0o700)
 
-    def _not_yet_reloaded(self) -> Dict[str, Declared]:
+    def _not_yet_reloaded(self) -> dict[str, Declared]:
         """The record until a reload is confirmed: a run that is cut off before it must reload next time."""
         reloaded = {n: d.reloaded for n, d in self.observed.declared.items()}
         return {n: replace(d, reloaded=reloaded.get(n, "")) for n, d in self.work.merged.items()}
 
-    def _containers(self, replaced: List[str]) -> None:
+    def _containers(self, replaced: list[str]) -> None:
         started = self.work.plan.targets("start")
         for wave in definition.start_order(self.work.called):
             fresh = [name for name in wave if name in replaced]
@@ -106,7 +106,7 @@ class Apply:
                 self.compose.recreate(fresh)
             for name in stopped:
                 self.engine.start(name)
-            self.gate.began.update({name: begin for name in fresh + stopped})
+            self.gate.began.update(dict.fromkeys(fresh + stopped, begin))
             self.gate.wait(fresh + stopped)
         self.gate.hold(replaced + started)
         for kind in ("create", "recreate", "start"):
@@ -127,7 +127,9 @@ class Apply:
         url = f"http://{endpoint.ipv4}:{service.reload['port']}{service.reload['path']}"
         refused = self._post(url)
         if refused:
-            raise StackError(f"{service.name} refused its new files: {refused}", "reload", service.name, evidence(self.engine, service.name))
+            raise StackError(
+                f"{service.name} refused its new files: {refused}", "reload", service.name, evidence(self.engine, service.name)
+            )
 
     def _post(self, url: str) -> str:
         """Empty when the service answered 2xx, else what it said."""
@@ -162,7 +164,7 @@ class Apply:
             state += f" New and left for you to look at: {', '.join(left)}."
         return StackError(f"{error.message}. {state}\n{error.detail}".strip(), error.kind, error.target, error.detail)
 
-    def _previous(self) -> List[str]:
+    def _previous(self) -> list[str]:
         """Services of this run that had a declaration before it."""
         return [n for n in self.work.called if n in self.observed.declared]
 
@@ -190,11 +192,11 @@ class Apply:
 
     def _reload_previous(self) -> None:
         for name in self.work.plan.targets("reload"):
-            before: Optional[Declared] = self.observed.declared.get(name)
+            before: Declared | None = self.observed.declared.get(name)
             if before and before.reloaded:
                 self._reload(before.service)
 
-    def _record(self, declared: Dict[str, Declared]) -> None:
+    def _record(self, declared: dict[str, Declared]) -> None:
         for wanted in record_files(self.house, self.observed, declared):
             if files.difference(wanted):
                 files.write(wanted)

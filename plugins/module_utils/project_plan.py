@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import definition, guards, validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
@@ -44,12 +45,12 @@ class Work:
     """
 
     plan: Plan
-    called: Dict[str, Service]
-    files: List[OwnedFile] = field(default_factory=list)
-    stale: List[Path] = field(default_factory=list)
-    fragments: Dict[str, Dict[str, Any]] = field(default_factory=dict)
-    merged: Dict[str, Declared] = field(default_factory=dict)
-    new_volumes: List[str] = field(default_factory=list)
+    called: dict[str, Service]
+    files: list[OwnedFile] = field(default_factory=list)
+    stale: list[Path] = field(default_factory=list)
+    fragments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    merged: dict[str, Declared] = field(default_factory=dict)
+    new_volumes: list[str] = field(default_factory=list)
 
 
 def _foreign(container: Container, house: House) -> StackError:
@@ -62,7 +63,7 @@ def _foreign(container: Container, house: House) -> StackError:
     )
 
 
-def _strangers(observed: Observed, house: House) -> List[StackError]:
+def _strangers(observed: Observed, house: House) -> list[StackError]:
     return [
         StackError(
             f"the container {c.name} carries the Compose project label {house.project} but was not made by this collection; Compose would "
@@ -75,32 +76,31 @@ def _strangers(observed: Observed, house: House) -> List[StackError]:
     ]
 
 
-def _port_conflicts(service: Service, observed: Observed, taken: PortTaken) -> List[StackError]:
-    """Ports the service is about to publish that somebody else holds."""
+def _holder(wanted: Binding, service: Service, observed: Observed, taken: PortTaken) -> str:
+    """Who holds a port that a service is about to publish; empty when it is free or its own."""
     mine = observed.snapshot.container(service.name)
-    held = mine.bindings if mine and mine.running else ()
-    found: List[StackError] = []
+    if mine and mine.running and any(wanted.collides(b) for b in mine.bindings):
+        return ""
+    for other in observed.snapshot.containers:
+        if other.name != service.name and other.running and any(wanted.collides(b) for b in other.bindings):
+            # One of ours may be about to move away; two that both want the port are refused by the declaration's own check.
+            return "" if other.ours else f"the container {other.name}"
+    return taken(wanted)
+
+
+def _port_conflicts(service: Service, observed: Observed, taken: PortTaken) -> list[StackError]:
+    """Ports the service is about to publish that somebody else holds."""
+    found: list[StackError] = []
     for wanted in validate.bindings(service):
-        if wanted in held:
-            continue
-        other = next((c for c in observed.snapshot.containers if c.name != service.name and c.running and any(wanted.collides(b) for b in c.bindings)), None)
-        if other and other.ours:  # one of this project's that may be about to move away
-            continue
-        by = f"the container {other.name}" if other else "" if any(wanted.collides(b) for b in held) else taken(wanted)
+        by = _holder(wanted, service, observed, taken)
         if by:
             where = f"{wanted.host_ip or '0.0.0.0'}:{wanted.host_port}"
-            found.append(
-                StackError(
-                    f"port {where} that {service.name} publishes is taken by {by}; nothing was changed. Stop it, or set {service.role}_port "
-                    "to a free port",
-                    "port_taken",
-                    where,
-                )
-            )
+            remedy = f"nothing was changed. Stop it, or set {service.role}_port to a free port"
+            found.append(StackError(f"port {where} that {service.name} publishes is taken by {by}; {remedy}", "port_taken", where))
     return found
 
 
-def _data_conflict(service: Service, observed: Observed) -> Optional[StackError]:
+def _data_conflict(service: Service, observed: Observed) -> StackError | None:
     image = observed.images.get(service.image)
     for data in service.data:
         mountpoint = observed.snapshot.volumes.get(data["volume"])
@@ -114,11 +114,13 @@ def _data_conflict(service: Service, observed: Observed) -> Optional[StackError]
 
 def image_missing(service: Service) -> StackError:
     return StackError(
-        f"the image {service.image} of {service.name} is not on this host; pull or load it, or set {service.role}_image", "image_missing", service.image
+        f"the image {service.image} of {service.name} is not on this host; pull or load it, or set {service.role}_image",
+        "image_missing",
+        service.image,
     )
 
 
-def _spec_of(container: Container) -> Dict[str, str]:
+def _spec_of(container: Container) -> dict[str, str]:
     try:
         found = json.loads(container.labels.get(LABEL_SPEC, "{}"))
     except ValueError:
@@ -126,7 +128,7 @@ def _spec_of(container: Container) -> Dict[str, str]:
     return dict(found) if isinstance(found, dict) else {}
 
 
-def recreate_causes(service: Service, container: Container, wanted: Mapping[str, str], image: Optional[Image]) -> List[str]:
+def recreate_causes(service: Service, container: Container, wanted: Mapping[str, str], image: Image | None) -> list[str]:
     """Why a live container is not the declared one; empty when it is."""
     causes = definition.spec_causes(_spec_of(container), wanted)
     if image and image.id != container.image_id and "image changed" not in causes:
@@ -140,7 +142,7 @@ def recreate_causes(service: Service, container: Container, wanted: Mapping[str,
     return causes
 
 
-def _container_operation(service: Service, observed: Observed, wanted: Mapping[str, str]) -> Optional[Operation]:
+def _container_operation(service: Service, observed: Observed, wanted: Mapping[str, str]) -> Operation | None:
     container = observed.snapshot.container(service.name)
     if container is None:
         return Operation("create", service.name, "it is not there", after=service.image)
@@ -149,11 +151,13 @@ def _container_operation(service: Service, observed: Observed, wanted: Mapping[s
         before = container.image if container.image != service.image else "as created"
         return Operation("recreate", service.name, ", ".join(causes), before=before, after=", ".join(causes))
     if not container.running:
-        return Operation("start", service.name, f"it is {container.state} (exit code {container.exit_code})", before=container.state, after="running")
+        return Operation(
+            "start", service.name, f"it is {container.state} (exit code {container.exit_code})", before=container.state, after="running"
+        )
     return None
 
 
-def _reload_operation(service: Service, observed: Observed, changed: List[Path]) -> Optional[Operation]:
+def _reload_operation(service: Service, observed: Observed, changed: list[Path]) -> Operation | None:
     wanted = definition.reload_digest(service, observed.values)
     if not wanted:
         return None
@@ -176,7 +180,7 @@ def images_file(house: House, observed: Observed, services: Mapping[str, Service
     return WantedFile(images_path(house.directory), (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, images_pending: bool) -> List[StackError]:
+def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, images_pending: bool) -> list[StackError]:
     found = validate.problems(work.called, {n: d.service for n, d in work.merged.items()}) + observed.problems + _strangers(observed, house)
     for service in work.called.values():
         container = observed.snapshot.container(service.name)
@@ -192,7 +196,7 @@ def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, i
     return found
 
 
-def _file_operations(work: Work, house: House, replaced: List[str]) -> None:
+def _file_operations(work: Work, house: House, replaced: list[str]) -> None:
     """Keep the files that differ, and name them; those of services that are created or recreated anyway need no line."""
     work.files = [f for f in work.files if difference(f.wanted)]
     for file in work.files:
@@ -201,13 +205,15 @@ def _file_operations(work: Work, house: House, replaced: List[str]) -> None:
             why = difference(file.wanted)
             path = str(file.wanted.path.relative_to(house.directory))
             work.plan.operations.append(Operation("write", path, why, before=why, after="as declared"))
-    for path in work.stale:
-        work.plan.operations.append(Operation("remove file", str(path.relative_to(house.directory)), "it is no longer declared", before="there"))
+    for gone in work.stale:
+        work.plan.operations.append(
+            Operation("remove file", str(gone.relative_to(house.directory)), "it is no longer declared", before="there")
+        )
 
 
-def _stale_files(work: Work, observed: Observed) -> List[Path]:
+def _stale_files(work: Work, observed: Observed) -> list[Path]:
     """Files that an earlier run wrote for a called service and that are no longer declared."""
-    stale: List[Path] = []
+    stale: list[Path] = []
     for name, service in work.called.items():
         before = observed.declared.get(name)
         if before:
@@ -216,10 +222,11 @@ def _stale_files(work: Work, observed: Observed) -> List[Path]:
     return stale
 
 
-def plan_present(
-    house: House, called: Dict[str, Service], observed: Observed, taken: PortTaken, images_pending: bool = False
-) -> Work:
-    """The plan that makes the called services what they are declared to be; the others of the project stay as they are."""
+def plan_present(house: House, called: dict[str, Service], observed: Observed, taken: PortTaken, images_pending: bool = False) -> Work:
+    """The plan that makes the called services what they are declared to be; the others of the project stay as they are.
+
+    images_pending: a missing image is no conflict, because it would be obtained before the plan is done (check mode).
+    """
     work = Work(Plan(), called, merged=dict(observed.declared))
     for name, service in called.items():
         work.merged[name] = Declared(service, {}, "")
@@ -248,9 +255,7 @@ def _collect_files(work: Work, house: House, observed: Observed) -> None:
     """Every file of the project in the order it has to be written: secrets, what services read, definitions, record."""
     members = {name: d.service for name, d in work.merged.items()}
     used = sorted({n for s in work.called.values() for n in s.secret_names() if observed.values[n]})
-    work.files = [
-        OwnedFile("", WantedFile(house.directory / "secrets" / name, observed.values[name].encode(), 0o600)) for name in used
-    ]
+    work.files = [OwnedFile("", WantedFile(house.directory / "secrets" / name, observed.values[name].encode(), 0o600)) for name in used]
     for name, service in work.called.items():
         work.files += [OwnedFile(name, wanted) for wanted in definition.service_files(service, observed.values)]
     for name, declared in work.merged.items():
@@ -260,7 +265,7 @@ def _collect_files(work: Work, house: House, observed: Observed) -> None:
     work.files += [OwnedFile("", wanted) for wanted in record_files(house, observed, work.merged)]
 
 
-def record_files(house: House, observed: Observed, declared: Mapping[str, Declared]) -> List[WantedFile]:
+def record_files(house: House, observed: Observed, declared: Mapping[str, Declared]) -> list[WantedFile]:
     """The files that speak of the project as a whole."""
     services = {name: d.service for name, d in declared.items()}
     return [

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import definition, files
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
@@ -18,7 +18,7 @@ from ansible_collections.auren.stack.plugins.module_utils.plan import Operation,
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, declared_file, declared_path, images_path, read_declared
 
 
-def _unknown(names: List[str], declared: Dict[str, Declared]) -> List[StackError]:
+def _unknown(names: list[str], declared: dict[str, Declared]) -> list[StackError]:
     known = ", ".join(sorted(declared)) or "none"
     return [
         StackError(f"there is no service {name} in the project; its services are: {known}", "unknown_service", name)
@@ -27,9 +27,9 @@ def _unknown(names: List[str], declared: Dict[str, Declared]) -> List[StackError
     ]
 
 
-def _container_operations(services: Dict[str, Service], snapshot: Snapshot, state: str) -> List[Operation]:
+def _container_operations(services: dict[str, Service], snapshot: Snapshot, state: str) -> list[Operation]:
     """Those that need others go first."""
-    operations: List[Operation] = []
+    operations: list[Operation] = []
     for name in (n for wave in reversed(definition.start_order(services)) for n in wave):
         container = snapshot.container(name)
         if container is None or not container.ours:
@@ -41,16 +41,18 @@ def _container_operations(services: Dict[str, Service], snapshot: Snapshot, stat
     return operations
 
 
-def _volume_conflicts(volumes: List[str], snapshot: Snapshot, going: List[str]) -> List[StackError]:
-    found: List[StackError] = []
+def _volume_conflicts(volumes: list[str], snapshot: Snapshot, going: list[str]) -> list[StackError]:
+    found: list[StackError] = []
     for volume in volumes:
         users = [c.name for c in snapshot.containers if volume in c.volumes and c.name not in going]
         if users:
-            found.append(StackError(f"volume {volume} is used by {', '.join(users)}; it stays. Remove that container first", "volume_in_use", volume))
+            found.append(
+                StackError(f"volume {volume} is used by {', '.join(users)}; it stays. Remove that container first", "volume_in_use", volume)
+            )
     return found
 
 
-def plan_leave(house: House, declared: Dict[str, Declared], snapshot: Snapshot, state: str, names: List[str], volumes: List[str]) -> Plan:
+def plan_leave(house: House, declared: dict[str, Declared], snapshot: Snapshot, state: str, names: list[str], volumes: list[str]) -> Plan:
     """Pure: what stopping or removing these services takes."""
     plan = Plan(conflicts=_unknown(names, declared))
     services = {n: d.service for n, d in declared.items() if not names or n in names}
@@ -66,16 +68,16 @@ def plan_leave(house: House, declared: Dict[str, Declared], snapshot: Snapshot, 
 class Leaving:
     """Applies a plan of ``plan_leave``."""
 
-    def __init__(self, engine: Engine, house: House, declared: Dict[str, Declared]) -> None:
+    def __init__(self, engine: Engine, house: House, declared: dict[str, Declared]) -> None:
         self.house, self.engine, self.declared = house, engine, declared
-        self.change: Dict[str, Callable[[str], None]] = {
+        self.change: dict[str, Callable[[str], None]] = {
             "stop": engine.stop,
             "remove container": engine.remove_container,
             "remove definition": self._remove_definition,
             "remove volume": engine.remove_volume,
         }
 
-    def run(self, plan: Plan) -> List[str]:
+    def run(self, plan: Plan) -> list[str]:
         done = []
         for operation in plan.operations:
             start = time.monotonic()
@@ -97,7 +99,11 @@ class Leaving:
         """The others no longer depend on what is gone; an empty project leaves no definition behind."""
         members = {n: d.service for n, d in self.declared.items()}
         if not members:
-            for path in (self.house.directory / "docker-compose.yml", declared_path(self.house.directory), images_path(self.house.directory)):
+            for path in (
+                self.house.directory / "docker-compose.yml",
+                declared_path(self.house.directory),
+                images_path(self.house.directory),
+            ):
                 if path.exists():
                     path.unlink()
             return
@@ -108,7 +114,7 @@ class Leaving:
         files.write(declared_file(self.house.directory, self.declared))
 
 
-def leave(engine: Engine, house: House, state: str, names: List[str], volumes: List[str], check_mode: bool) -> Dict[str, Any]:
+def leave(engine: Engine, house: House, state: str, names: list[str], volumes: list[str], check_mode: bool) -> dict[str, Any]:
     """Stop or remove; the module's result."""
     declared = read_declared(house.directory)
     plan = plan_leave(house, declared, engine.snapshot(list(declared)), state, names, volumes)
@@ -119,4 +125,4 @@ def leave(engine: Engine, house: House, state: str, names: List[str], volumes: L
     return result
 
 
-__all__: Tuple[str, ...] = ("leave", "plan_leave")
+__all__: tuple[str, ...] = ("leave", "plan_leave")

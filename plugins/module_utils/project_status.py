@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
@@ -16,7 +17,7 @@ from ansible_collections.auren.stack.plugins.module_utils.report import table
 COLUMNS = ("service", "state", "address", "image", "look")
 
 
-def _row(engine: Engine, observed: Observed, service: Service) -> Dict[str, str]:
+def _row(engine: Engine, observed: Observed, service: Service) -> dict[str, str]:
     container = engine.container(service.name)
     published = [f"{b.host_ip or '0.0.0.0'}:{b.host_port}" for b in validate.bindings(service)]
     image = observed.images.get(service.image)
@@ -30,9 +31,9 @@ def _row(engine: Engine, observed: Observed, service: Service) -> Dict[str, str]
     }
 
 
-def overview(engine: Engine, observed: Observed, declared: Mapping[str, Declared]) -> Dict[str, Any]:
+def overview(engine: Engine, observed: Observed, declared: Mapping[str, Declared]) -> dict[str, Any]:
     """``services``: a dict a service, ``table``: the same as lines, with what stands in for something else below."""
-    rows: List[Dict[str, str]] = [_row(engine, observed, d.service) for _, d in sorted(declared.items())]
+    rows: list[dict[str, str]] = [_row(engine, observed, d.service) for _, d in sorted(declared.items())]
     lines = table(rows, COLUMNS)
     stand_ins = [f"{row['image']}: {row['stands_in']}" for row in rows if row["stands_in"]]
     if stand_ins:

@@ -13,8 +13,9 @@ import hashlib
 import json
 import re
 import secrets as entropy
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Callable
 from urllib.parse import quote, unquote
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
@@ -30,8 +31,8 @@ def _from_json_text(text: str) -> str:
     return str(json.loads(f'"{text}"'))
 
 
-_ENCODE: Dict[str, Callable[[str], str]] = {"": str, "url": lambda v: quote(v, safe=""), "json": _json_text}
-_DECODE: Dict[str, Callable[[str], str]] = {"": str, "url": unquote, "json": _from_json_text}
+_ENCODE: dict[str, Callable[[str], str]] = {"": str, "url": lambda v: quote(v, safe=""), "json": _json_text}
+_DECODE: dict[str, Callable[[str], str]] = {"": str, "url": unquote, "json": _from_json_text}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Secret:
         return f"Secret({self.name}, from {self.source})"
 
 
-def names_in(text: str) -> List[str]:
+def names_in(text: str) -> list[str]:
     """Names of the secrets that a text refers to, in order, each once."""
     return list(dict.fromkeys(match.group(1) for match in PLACEHOLDER.finditer(text)))
 
@@ -68,16 +69,18 @@ def names_in(text: str) -> List[str]:
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Replace every placeholder by its encoded value. Raises StackError for an encoding nobody knows."""
 
-    def replace(match: "re.Match[str]") -> str:
+    def replace(match: re.Match[str]) -> str:
         name, encoding = match.group(1), match.group(2) or ""
         if encoding not in _ENCODE:
-            raise StackError(f"the placeholder {match.group(0)} asks for the encoding {encoding}; known are url and json", "placeholder", name)
+            raise StackError(
+                f"the placeholder {match.group(0)} asks for the encoding {encoding}; known are url and json", "placeholder", name
+            )
         return _ENCODE[encoding](values[name])
 
     return PLACEHOLDER.sub(replace, text)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def fingerprint(name: str, value: str) -> str:
     """A digest that is slow to guess from: labels are seen by everyone who may run ``docker inspect``."""
     return hashlib.pbkdf2_hmac("sha256", value.encode(), f"auren.stack:{name}".encode(), 20000).hex()[:16]
@@ -88,7 +91,7 @@ def fill_fingerprints(text: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda match: f"<{match.group(1)}={fingerprint(match.group(1), values[match.group(1)])}>", text)
 
 
-def harvest(template: str, live: str) -> Dict[str, str]:
+def harvest(template: str, live: str) -> dict[str, str]:
     """Read the values back out of a text that was filled from ``template``; empty when it does not match.
 
     A name that occurs twice must have the same value in both places.
@@ -101,7 +104,7 @@ def harvest(template: str, live: str) -> Dict[str, str]:
     found = re.fullmatch(pattern + re.escape(template[last:]), live, re.DOTALL) if order else None
     if not found:
         return {}
-    values: Dict[str, str] = {}
+    values: dict[str, str] = {}
     for (name, encoding), text in zip(order, found.groups()):
         try:
             value = _DECODE[encoding](text)
@@ -112,9 +115,9 @@ def harvest(template: str, live: str) -> Dict[str, str]:
     return values
 
 
-def candidates(pairs: Iterable[Tuple[str, str]]) -> Dict[str, List[str]]:
+def candidates(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Values that the running containers hold, by name: from (template, live text) pairs; each distinct value once."""
-    held: Dict[str, List[str]] = {}
+    held: dict[str, list[str]] = {}
     for template, live in pairs:
         for name, value in harvest(template, live).items():
             if value and value not in held.setdefault(name, []):
@@ -133,10 +136,10 @@ class Resolver:
     def __init__(
         self,
         given: Mapping[str, str],
-        stored: Callable[[str], Optional[str]],
-        held: Callable[[], Dict[str, List[str]]],
+        stored: Callable[[str], str | None],
+        held: Callable[[], dict[str, list[str]]],
         has_data: Callable[[str], bool],
-        prove: Callable[[str, str], Optional[str]],
+        prove: Callable[[str, str], str | None],
     ) -> None:
         self.given, self.stored, self.has_data, self.prove = given, stored, has_data, prove
         self._held = held
@@ -150,7 +153,7 @@ class Resolver:
             return Secret(spec.name, stored, "file")
         return self._from_containers(spec) or self._made(spec)
 
-    def _refuse_silent_rotation(self, spec: Spec, given: str, stored: Optional[str]) -> None:
+    def _refuse_silent_rotation(self, spec: Spec, given: str, stored: str | None) -> None:
         if stored is None or stored == given or not spec.volume or not self.has_data(spec.volume):
             return
         raise StackError(
@@ -160,7 +163,7 @@ class Resolver:
             spec.name,
         )
 
-    def _from_containers(self, spec: Spec) -> Optional[Secret]:
+    def _from_containers(self, spec: Spec) -> Secret | None:
         reasons = []
         for value in self._held().get(spec.name, []):
             reason = self.prove(spec.name, value) if spec.volume and self.has_data(spec.volume) else None
@@ -189,4 +192,6 @@ class Resolver:
             )
         if spec.optional:
             return Secret(spec.name, "", "none")
-        raise StackError(f"{spec.name} has no value and is never generated: give it in auren_secrets: {spec.name}", "secret_missing", spec.name)
+        raise StackError(
+            f"{spec.name} has no value and is never generated: give it in auren_secrets: {spec.name}", "secret_missing", spec.name
+        )

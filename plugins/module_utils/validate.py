@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
@@ -30,7 +31,7 @@ def _is_restart(value: Any) -> bool:
 
 
 # compose key → (what it has to be, the variable's suffix, the test)
-_KEYS: Dict[str, Tuple[str, str, Callable[[Any], bool]]] = {
+_KEYS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     "image": ("an image reference such as redis:7-alpine", "image", _is_reference),
     "mem_limit": ("a size such as 256m", "memory", _is_size),
     "shm_size": ("a size such as 128m", "shm_size", _is_size),
@@ -44,7 +45,9 @@ def _variable(service: Service, suffix: str) -> str:
 
 def _bad_value(service: Service, suffix: str, value: Any, what: str) -> StackError:
     variable = _variable(service, suffix)
-    return StackError(f"{service.name}: {variable} is {str(value)!r}, which is not {what}; correct {variable}", "bad_value", variable, str(value))
+    return StackError(
+        f"{service.name}: {variable} is {str(value)!r}, which is not {what}; correct {variable}", "bad_value", variable, str(value)
+    )
 
 
 def _check_keys(service: Service) -> Iterable[StackError]:
@@ -56,7 +59,7 @@ def _check_keys(service: Service) -> Iterable[StackError]:
             yield _bad_value(service, suffix, value, what)
 
 
-def parse_port(text: str) -> Optional[Binding]:
+def parse_port(text: str) -> Binding | None:
     """``[ip:]host:container[/protocol]`` as a Binding; None when it is not one (ranges are not used here)."""
     matched = re.fullmatch(r"(?:(?P<ip>[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?P<host>\d+):(?P<inner>\d+)(?:/(?P<protocol>tcp|udp))?", text)
     if not matched or not all(0 < int(matched[g]) < 65536 for g in ("host", "inner")):
@@ -67,7 +70,7 @@ def parse_port(text: str) -> Optional[Binding]:
     return Binding(ip, int(matched["host"]), f"{int(matched['inner'])}/{matched['protocol'] or 'tcp'}")
 
 
-def bindings(service: Service) -> List[Binding]:
+def bindings(service: Service) -> list[Binding]:
     """The ports a service publishes; those that cannot be read are left to ``problems``."""
     parsed = (parse_port(str(port)) for port in service.compose.get("ports") or [])
     return [binding for binding in parsed if binding]
@@ -79,8 +82,8 @@ def _check_ports(service: Service) -> Iterable[StackError]:
             yield _bad_value(service, "port", port, "a published port such as 127.0.0.1:6379:6379 (built from its bind and port variables)")
 
 
-def _check_twice(services: List[Service]) -> Iterable[StackError]:
-    seen: List[Tuple[Binding, Service]] = []
+def _check_twice(services: list[Service]) -> Iterable[StackError]:
+    seen: list[tuple[Binding, Service]] = []
     for service in services:
         for binding in bindings(service):
             for other, owner in seen:
@@ -97,10 +100,14 @@ def _check_names(services: Mapping[str, Service], declared: Iterable[str]) -> It
     known = set(services) | set(declared)
     for service in services.values():
         if not NAME.fullmatch(service.name):
-            yield StackError(f"{service.name!r} is no name that Docker takes for a container; correct the service's name", "bad_name", service.name)
+            yield StackError(
+                f"{service.name!r} is no name that Docker takes for a container; correct the service's name", "bad_name", service.name
+            )
         for need in service.needs:
             if need == service.name or not NAME.fullmatch(need):
-                yield StackError(f"{service.name} needs {need!r}, which cannot be; known services are {', '.join(sorted(known))}", "bad_need", need)
+                yield StackError(
+                    f"{service.name} needs {need!r}, which cannot be; known services are {', '.join(sorted(known))}", "bad_need", need
+                )
 
 
 def check_exactly_one(services: Iterable[Service], fact: str) -> Iterable[StackError]:
@@ -114,9 +121,9 @@ def check_exactly_one(services: Iterable[Service], fact: str) -> Iterable[StackE
         yield StackError(f"{fact} is true for none of {names}: no event would be stored; set it to true for one of them", fact, names)
 
 
-def problems(called: Mapping[str, Service], merged: Mapping[str, Service]) -> List[StackError]:
+def problems(called: Mapping[str, Service], merged: Mapping[str, Service]) -> list[StackError]:
     """Everything that is wrong with the declaration. called: in this run; merged: with those already on the host."""
-    found: List[StackError] = []
+    found: list[StackError] = []
     for service in called.values():
         found += [*_check_keys(service), *_check_ports(service)]
     found += _check_twice(list(merged.values()))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, List
+from typing import Any
 
 # Words that read the same in YAML 1.1 and 1.2 and are nobody's number, boolean or null.
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
@@ -19,9 +19,9 @@ def _scalar(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)  # JSON scalars are YAML scalars
 
 
-def _lines(value: Any, indent: str) -> List[str]:
+def _lines(value: Any, indent: str) -> list[str]:
     if isinstance(value, dict) and value:
-        found: List[str] = []
+        found: list[str] = []
         for key, item in value.items():
             found.extend(_entry(f"{indent}{_scalar(key)}:", item, indent + "  "))
         return found
@@ -30,13 +30,13 @@ def _lines(value: Any, indent: str) -> List[str]:
     return [indent + (_scalar(value) if value not in ((), []) else "[]")]
 
 
-def _entry(head: str, item: Any, indent: str) -> List[str]:
+def _entry(head: str, item: Any, indent: str) -> list[str]:
     if isinstance(item, (dict, list, tuple)) and item:
         return [head, *_lines(item, indent)]
     return [head + " " + (_scalar(item) if not isinstance(item, tuple) else "[]")]
 
 
-def _item(item: Any, indent: str) -> List[str]:
+def _item(item: Any, indent: str) -> list[str]:
     if not isinstance(item, (dict, list, tuple)) or not item:
         return [f"{indent}- {_scalar(item)}"]
     first, *rest = _lines(item, indent + "  ")

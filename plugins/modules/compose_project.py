@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Compares the declared services with what is on the host (files, labels, live endpoints, images) and does exactly what differs,
     with a cause for each operation.
-  - Services given are added or replaced in the project; the others stay. Nothing else on the host is touched, no volume or network is ever removed
-    unless O(remove_volumes) names it.
+  - Services given are added or replaced in the project; the others stay. Nothing else on the host is touched,
+    no volume or network is ever removed unless O(remove_volumes) names it.
   - Every changed service must become healthy and stay so. When one does not, the previous files, image and containers are put back.
 extends_documentation_fragment: [auren.stack.common]
 options:
@@ -56,10 +56,6 @@ options:
     description: Images that stand in for others, as a dict from reference to reference.
     type: dict
     default: {}
-  images_pending:
-    description: In check mode, images would be obtained first, so a missing one is no refusal.
-    type: bool
-    default: false
   restart:
     description: Restart policy of services that name none.
     type: str
@@ -136,31 +132,30 @@ failure:
   type: dict
 """
 
-from typing import Any, Dict, List  # noqa: E402
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.auren.stack.plugins.module_utils import host_ports, project
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
+from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
+from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
+from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
+from ansible_collections.auren.stack.plugins.module_utils.project_remove import leave
+from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
+from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec
 
-from ansible_collections.auren.stack.plugins.module_utils import host_ports, project  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.engine import Engine  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.errors import StackError  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.module import planned, run  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.project_remove import leave  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.project_status import overview  # noqa: E402
-from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec  # noqa: E402
 
-
-def house(params: Dict[str, Any]) -> House:
+def house(params: dict[str, Any]) -> House:
     keys = ("project", "project_dir", "network", "restart", "log_max_size", "log_max_files", "gate_deadline", "gate_hold")
     return House(**{key: params[key] for key in keys})
 
 
-def declared_services(params: Dict[str, Any], home: House) -> Dict[str, Service]:
+def declared_services(params: dict[str, Any], home: House) -> dict[str, Service]:
     """The given services by name; the last one of a name wins."""
-    services: Dict[str, Service] = {}
+    services: dict[str, Service] = {}
     for entry in params["services"]:
         if not entry.get("name") or not isinstance(entry.get("compose"), dict):
             raise StackError(f"a declared service has no name or no compose part: {sorted(entry)}; see docs/architecture.md", "declaration")
@@ -168,7 +163,7 @@ def declared_services(params: Dict[str, Any], home: House) -> Dict[str, Service]
     return services
 
 
-def observe(engine: Engine, home: House, services: Dict[str, Service], module: AnsibleModule) -> project.Observed:
+def observe(engine: Engine, home: House, services: dict[str, Service], module: AnsibleModule) -> project.Observed:
     """One reading of host, Engine and secrets."""
     declared = project.read_declared(home.directory)
     merged = {**{n: d.service for n, d in declared.items()}, **services}
@@ -185,7 +180,7 @@ def observe(engine: Engine, home: House, services: Dict[str, Service], module: A
     return observed
 
 
-def settle(engine: Engine, services: Dict[str, Service]) -> None:
+def settle(engine: Engine, services: dict[str, Service]) -> None:
     """A stack that was as declared must also serve: wait for what is not healthy, and say so when it stays that way."""
     sick = [name for name in services if not (engine.container(name) or services_missing(name)).serving]
     try:
@@ -203,12 +198,11 @@ def services_missing(name: str) -> Any:
     raise StackError(f"{name} disappeared while it was being looked at; run again", "disappeared", name)
 
 
-def present(module: AnsibleModule, engine: Engine, home: House) -> Dict[str, Any]:
+def present(module: AnsibleModule, engine: Engine, home: House) -> dict[str, Any]:
     services = declared_services(module.params, home)
     observed = observe(engine, home, services, module)
     present_listeners = host_ports.listeners()
-    pending = module.check_mode and module.params["images_pending"]
-    work = plan_present(home, services, observed, lambda port: host_ports.taken_by(port, present_listeners), pending)
+    work = plan_present(home, services, observed, lambda port: host_ports.taken_by(port, present_listeners), module.check_mode)
     work.plan.refuse_conflicts()
     result = planned(work.plan)
     if not module.check_mode:
@@ -220,35 +214,34 @@ def present(module: AnsibleModule, engine: Engine, home: House) -> Dict[str, Any
     return {**result, **overview(engine, observed, work.merged)}
 
 
-def work(module: AnsibleModule) -> Dict[str, Any]:
+def work(module: AnsibleModule) -> dict[str, Any]:
     engine, home = Engine(), house(module.params)
     if module.params["state"] == "present":
         return present(module, engine, home)
     return leave(engine, home, module.params["state"], module.params["names"], module.params["remove_volumes"], module.check_mode)
 
 
+ARGUMENTS: dict[str, Any] = {
+    "project": {"type": "str", "default": "auren-stack"},
+    "project_dir": {"type": "path", "required": True},
+    "network": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
+    "services": {"type": "list", "elements": "dict", "default": []},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "remove_volumes": {"type": "list", "elements": "str", "default": []},
+    "images": {"type": "dict", "default": {}},
+    "restart": {"type": "str", "default": "unless-stopped"},
+    "log_max_size": {"type": "str", "default": "10m"},
+    "log_max_files": {"type": "int", "default": 3},
+    "gate_deadline": {"type": "int", "default": 180},
+    "gate_hold": {"type": "int", "default": 5},
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "secret_specs": {"type": "dict", "default": {}, "no_log": False},
+}
+
+
 def main() -> None:
-    names: List[str] = ["services", "names", "remove_volumes"]
-    text = {
-        "project": "auren-stack",
-        "restart": "unless-stopped",
-        "log_max_size": "10m",
-    }
-    numbers = {"log_max_files": 3, "gate_deadline": 180, "gate_hold": 5}
-    spec: Dict[str, Any] = {key: {"type": "str", "default": value} for key, value in text.items()}
-    spec.update({key: {"type": "int", "default": value} for key, value in numbers.items()})
-    spec.update({key: {"type": "list", "elements": "str", "default": []} for key in names[1:]})
-    spec.update(
-        project_dir={"type": "path", "required": True},
-        network={"type": "str", "required": True},
-        state={"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
-        services={"type": "list", "elements": "dict", "default": []},
-        images={"type": "dict", "default": {}},
-        images_pending={"type": "bool", "default": False},
-        secrets={"type": "dict", "default": {}, "no_log": True},
-        secret_specs={"type": "dict", "default": {}, "no_log": False},
-    )
-    run(AnsibleModule(argument_spec=spec, supports_check_mode=True), work)
+    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

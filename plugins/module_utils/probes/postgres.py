@@ -13,13 +13,12 @@ import hmac
 import os
 import socket
 import struct
-from typing import Dict, Tuple
 
 AUTHENTICATION, ERROR, READY = b"R", b"E", b"Z"
 OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
 
 
-class LoginFailed(Exception):
+class LoginError(Exception):
     """The server answered and said no, or could not be reached; the text says which."""
 
 
@@ -28,7 +27,7 @@ class _Connection:
         try:
             self.socket = socket.create_connection((host, port), timeout=timeout)
         except OSError as error:
-            raise LoginFailed(f"{host}:{port} cannot be reached: {error}") from error
+            raise LoginError(f"{host}:{port} cannot be reached: {error}") from error
 
     def send(self, kind: bytes, body: bytes) -> None:
         self.socket.sendall(kind + struct.pack("!I", len(body) + 4) + body)
@@ -38,17 +37,17 @@ class _Connection:
         while len(data) < count:
             chunk = self.socket.recv(count - len(data))
             if not chunk:
-                raise LoginFailed("the server closed the connection")
+                raise LoginError("the server closed the connection")
             data += chunk
         return data
 
-    def receive(self) -> Tuple[bytes, bytes]:
+    def receive(self) -> tuple[bytes, bytes]:
         """One message; an ErrorResponse is raised with the server's own words."""
         kind = self._exactly(1)
         body = self._exactly(struct.unpack("!I", self._exactly(4))[0] - 4)
         if kind == ERROR:
             fields = {f[:1]: f[1:].decode(errors="replace") for f in body.split(b"\0") if f}
-            raise LoginFailed(fields.get(b"M", "refused"))
+            raise LoginError(fields.get(b"M", "refused"))
         return kind, body
 
 
@@ -64,10 +63,10 @@ class Scram:
         return f"n,,{self.bare}".encode()
 
     def final(self, challenge: bytes) -> bytes:
-        """The answer to the server's first message. Raises LoginFailed when it is not one for our nonce."""
+        """The answer to the server's first message. Raises LoginError when it is not one for our nonce."""
         fields = _fields(challenge)
         if not fields["r"].startswith(self.nonce):
-            raise LoginFailed("the server's SCRAM nonce is not ours")
+            raise LoginError("the server's SCRAM nonce is not ours")
         salted = hashlib.pbkdf2_hmac("sha256", self.password, base64.b64decode(fields["s"]), int(fields["i"]))
         unproved = f"c=biws,r={fields['r']}"
         transcript = ",".join([self.bare, challenge.decode(), unproved]).encode()
@@ -79,12 +78,12 @@ class Scram:
         return f"{unproved},p={proof}".encode()
 
     def check(self, final: bytes) -> None:
-        """The server must know the password too. Raises LoginFailed when it does not."""
+        """The server must know the password too. Raises LoginError when it does not."""
         if base64.b64decode(_fields(final)["v"]) != self.expected:
-            raise LoginFailed("the server does not know the password it accepted")
+            raise LoginError("the server does not know the password it accepted")
 
 
-def _fields(message: bytes) -> Dict[str, str]:
+def _fields(message: bytes) -> dict[str, str]:
     return dict(part.split("=", 1) for part in message.decode().split(","))
 
 
@@ -108,13 +107,13 @@ def _answer(connection: _Connection, code: int, body: bytes, user: str, password
         _, message = connection.receive()
         scram.check(message[4:])
     else:
-        raise LoginFailed(f"the server asks for authentication method {code}, which is not known here")
+        raise LoginError(f"the server asks for authentication method {code}, which is not known here")
 
 
 def login(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> str:
     """Log in and leave. Returns the method the server asked for: scram, md5, cleartext or trust (it asked for none).
 
-    timeout: seconds for each step. Raises LoginFailed with the server's words.
+    timeout: seconds for each step. Raises LoginError with the server's words.
     """
     connection = _Connection(host, port, timeout)
     method = "trust"
@@ -132,4 +131,4 @@ def login(host: str, port: int, user: str, password: str, database: str, timeout
                     method = {CLEARTEXT: "cleartext", MD5: "md5", SASL: "scram"}.get(code, "unknown")
                     _answer(connection, code, body[4:], user, password)
         except OSError as error:
-            raise LoginFailed(f"{host}:{port} stopped answering: {error}") from error
+            raise LoginError(f"{host}:{port} stopped answering: {error}") from error
