@@ -41,15 +41,16 @@ TEST = [
     *CHECK,
     Step("sanity", "tests/sanity/run"),
     Step(PREPARE, "ansible-playbook tests/prepare.yml"),
-    Step("integration", "python -m pytest tests/integration", docker=True, wanted="tests/integration"),
+    Step("integration", "python -m pytest tests/integration -m 'not slow'", docker=True, wanted="tests/integration"),
     Step("molecule default", "scripts/molecule default", docker=True, wanted="molecule/default"),
 ]
 
 
 def full() -> list[Step]:
-    """`test` and each further Molecule scenario."""
+    """`test`, the slow integration tests, and each further Molecule scenario."""
     others = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-    return TEST + [Step(f"molecule {name}", f"scripts/molecule {name}", docker=True) for name in others if name != "default"]
+    slow = Step("integration slow", "python -m pytest tests/integration -m slow", docker=True, wanted="tests/integration")
+    return [*TEST, slow] + [Step(f"molecule {name}", f"scripts/molecule {name}", docker=True) for name in others if name != "default"]
 
 
 def counted(report: Path, status: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,9 @@ class Host:
         return Run(done.returncode, done.stdout + done.stderr)
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A host without Docker."""
-    run = tmp_path_factory.mktemp("docker_host")
+@contextmanager
+def bare_host(run: Path) -> Iterator[Host]:
+    """A host without Docker; RUN keeps its keys."""
     platforms = json.dumps([{"name": "bare", "flavour": "bare", "images": False}])
     created = subprocess.run([sys.executable, str(HOSTS), "create", str(run)], input=platforms, capture_output=True, text=True, check=False)
     try:
@@ -91,6 +91,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         yield Host(made["container"], made["port"], run)
     finally:
         subprocess.run([sys.executable, str(HOSTS), "destroy", str(run)], capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with bare_host(tmp_path_factory.mktemp("docker_host")) as host:
+        yield host
 
 
 def test_check_mode_says_what_would_happen_and_does_nothing(host: Host) -> None:
@@ -178,3 +184,28 @@ def test_an_engine_that_hangs_is_not_joined_by_a_second_one(host: Host) -> None:
     assert run.status != 0
     assert "Docker did not answer at /var/run/docker.sock within 3 seconds; its last lines were:" in run.output
     assert host.engine_pid() == pid
+
+
+@pytest.mark.slow
+def test_dockers_own_repository_is_preferred_where_it_answers(tmp_path: Path) -> None:
+    with bare_host(tmp_path) as host:
+        script = (PLAY.parent / "repository.sh").read_text()
+        done = subprocess.run(
+            ["docker", "exec", "-i", host.container, "bash", "-s"], input=script, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        arguments = ("-e", "docker_host_repository=http://127.0.0.1:8088/linux")
+        run = host.play(*arguments)
+        assert run.status == 0, run.output
+        installed = dict(package.split("=", 1) for package in host.packages())
+        for package in ("docker-ce", "docker-ce-cli", "containerd.io", "docker-compose-plugin"):
+            assert installed[package] == "5:99.0-1"
+        assert "docker.io" not in installed
+        assert run.facts["engine"]["missing"] == []
+
+        host.shell("dpkg --remove docker-compose-plugin")
+        before = host.engine_pid()
+        run = host.play(*arguments)
+        assert run.status == 0, run.output
+        assert "docker-compose-plugin=5:99.0-1" in host.packages()
+        assert host.engine_pid() == before

@@ -3,20 +3,22 @@
 # packages.sh beside PART        add cli, compose or sdk to an Engine that stays as it is
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1  # needrestart would restart the Engine after a library upgrade
+SOURCES=/etc/apt/sources.list.d/auren-trixie.sources
+PIN=/etc/apt/preferences.d/auren-trixie
 
 trixie() {
     local mirror
     # shellcheck disable=SC2016  # apt's own placeholders
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Codename: bookworm' 'Component: main' | head -n 1)
     [ -n "$mirror" ] || { echo "The apt sources of this host name no Debian 12 mirror that Debian 13 could be taken from" >&2; exit 1; }
-    cat >/etc/apt/sources.list.d/auren-trixie.sources <<SOURCE
+    cat >"$SOURCES" <<END
 Types: deb
 URIs: ${mirror%/}
 Suites: trixie
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-SOURCE
-    cat >/etc/apt/preferences.d/auren-trixie <<PIN
+END
+    cat >"$PIN" <<END
 Package: $*
 Pin: release n=trixie
 Pin-Priority: 500
@@ -24,7 +26,7 @@ Pin-Priority: 500
 Package: *
 Pin: release n=trixie
 Pin-Priority: 50
-PIN
+END
     apt-get update -qq
 }
 
@@ -35,7 +37,7 @@ candidate() { # PACKAGE OLDEST: has apt a version of it that is new enough?
 }
 
 touched() { # PACKAGE: packages of the Engine that installing it would change, and any that it would remove
-    LC_ALL=C apt-get install -s --no-install-recommends "$1" | awk '
+    { LC_ALL=C apt-get install -s --no-install-recommends "$1" || echo "Remv unmet-dependencies"; } 2>/dev/null | awk '
         /^Remv / { print $2 }
         /^Inst / && $2 ~ /^(docker|containerd|runc|moby)/ && $3 ~ /^\[/ { print $2 }
         /^Inst / && $2 ~ /^(docker\.io|docker-ce|containerd|containerd\.io|runc|moby-(engine|containerd|runc))$/ && $3 !~ /^\[/ { print $2 }'
@@ -64,12 +66,14 @@ extract_compose() { # the plugin alone, out of the package, where installing the
     dpkg-deb --extract docker-compose_*.deb .
     install -D -m 0755 "$(find . -path '*/cli-plugins/docker-compose' -type f)" "$target/docker-compose"
     rm -rf "$work"
+    # The next upgrade of the host must not do what was avoided here.
+    [ -z "$borrowed" ] || rm -f "$SOURCES" "$PIN"
     echo "added $target/docker-compose"
     exit 0
 }
 
 beside() {
-    refused=""
+    refused="" borrowed=""
     apt-get update -qq || true  # one broken source does not matter if another has the package
     case $1 in
         cli) install_first 0~ docker-ce-cli docker-cli ;;
@@ -77,6 +81,7 @@ beside() {
         compose)
             install_first 2~ docker-compose-plugin docker-compose-v2 docker-compose
             if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release && ! candidate docker-compose 2~; then
+                borrowed=yes
                 trixie docker-compose
                 install_first 2~ docker-compose
             fi
