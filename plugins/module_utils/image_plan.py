@@ -31,8 +31,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an image of the offline set is made. how: build, or base for the root file system. digest: of its context, only known when updates are asked for.
+    """How an image of the offline set is made.
 
+    how: build, or base for the root file system. digest: of its context, only known when updates are asked for.
     substitutes: the reference it is taken for when that one cannot be had.
     """
 

@@ -60,6 +60,7 @@ class Container:
     started_at: str = ""
     restart_count: int = 0
     restart_policy: str = ""
+    network_mode: str = ""
     pid: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
@@ -154,6 +155,7 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         exit_code=state.get("ExitCode", 0),
         started_at=state.get("StartedAt", ""),
         restart_count=raw.get("RestartCount", 0),
+        network_mode=host.get("NetworkMode", ""),
         restart_policy=(host.get("RestartPolicy") or {}).get("Name", ""),
         pid=state.get("Pid", 0),
         labels=config.get("Labels") or {},
@@ -172,6 +174,7 @@ def container_from_list(raw: dict[str, Any]) -> Container:
         image=raw["Image"],
         image_id=raw["ImageID"],
         state=raw["State"],
+        network_mode=(raw.get("HostConfig") or {}).get("NetworkMode", ""),
         labels=raw.get("Labels") or {},
         endpoints=_endpoints((raw.get("NetworkSettings") or {}).get("Networks") or {}),
         bindings=tuple(

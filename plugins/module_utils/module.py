@@ -13,7 +13,13 @@ from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
 
 def planned(plan: Plan) -> dict[str, Any]:
     """The part of a result that every planned change has."""
-    return {"changed": plan.changed, "actions": plan.actions(), "diff": plan.diff(), "operations": plan.actions()}
+    return {
+        "changed": plan.changed,
+        "actions": plan.actions(),
+        "diff": plan.diff(),
+        "operations": plan.actions(),
+        "warnings": plan.warnings,
+    }
 
 
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.model import Network
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Network
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 
 PREDEFINED = ("bridge", "host", "none")
@@ -101,3 +101,17 @@ def _existing(network: Network, wanted: ipaddress.IPv4Network | None) -> Plan:
             )
         ]
     )
+
+
+def plan_removal(name: str, networks: Sequence[Network], containers: Sequence[Container]) -> Plan:
+    """Remove the network, if the collection made it and no container in any state has an endpoint on it or was created on it.
+
+    A container whose creation network is gone can never start again; Docker keeps its name or its full id as NetworkMode.
+    """
+    present = next((network for network in networks if network.name == name and LABEL_SERVICE in network.labels), None)
+    if present is None:
+        return Plan()
+    users = [c.name for c in containers if c.endpoint(name) or c.network_mode in (name, present.id)]
+    if users:
+        return Plan(warnings=[f"kept: the network {name}, which {', '.join(users)} cannot start without"])
+    return Plan([Operation("remove network", name, "asked for", before=", ".join(present.subnets))])

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import definition, files
@@ -52,16 +55,39 @@ def _volume_conflicts(volumes: list[str], snapshot: Snapshot, going: list[str]) 
     return found
 
 
-def plan_leave(house: House, declared: dict[str, Declared], snapshot: Snapshot, state: str, names: list[str], volumes: list[str]) -> Plan:
-    """Pure: what stopping or removing these services takes."""
-    plan = Plan(conflicts=_unknown(names, declared))
-    services = {n: d.service for n, d in declared.items() if not names or n in names}
-    plan.operations = _container_operations(services, snapshot, state)
-    if state == "absent":
-        plan.operations += [Operation("remove definition", n, "asked for", before="declared") for n in services]
-        plan.conflicts += _volume_conflicts(volumes, snapshot, list(services))
-        present = [v for v in volumes if v in snapshot.volumes]
-        plan.operations += [Operation("remove volume", v, "asked for by name, with its data", before="there") for v in present]
+@dataclass(frozen=True)
+class Leave:
+    """What is asked: the state, the services (all when empty), the volumes to remove, the volumes that remember secrets."""
+
+    state: str
+    names: list[str]
+    volumes: list[str]
+    remembering: list[str]
+
+
+def kept_volumes(declared: Mapping[str, Declared], snapshot: Snapshot, asked: Leave) -> list[str]:
+    """Volumes of the stack that will still be there."""
+    known = {d["volume"] for record in declared.values() for d in record.service.data} | set(asked.remembering)
+    return sorted(v for v in known if v in snapshot.volumes and v not in asked.volumes)
+
+
+def plan_leave(house: House, declared: dict[str, Declared], snapshot: Snapshot, asked: Leave) -> Plan:
+    """Pure but for a look whether the project's directory exists: what stopping or removing these services takes."""
+    plan = Plan(conflicts=_unknown(asked.names, declared))
+    services = {n: d.service for n, d in declared.items() if not asked.names or n in asked.names}
+    plan.operations = _container_operations(services, snapshot, asked.state)
+    if asked.state != "absent":
+        return plan
+    plan.operations += [Operation("remove definition", n, "asked for", before="declared") for n in services]
+    plan.conflicts += _volume_conflicts(asked.volumes, snapshot, list(services))
+    present = [v for v in asked.volumes if v in snapshot.volumes]
+    plan.operations += [Operation("remove volume", v, "asked for by name, with its data", before="there") for v in present]
+    directory = house.directory
+    if len(services) == len(declared) and (directory / ".auren").exists():
+        plan.operations.append(Operation("remove files of", str(directory), "no service is left", before="there"))
+    remembered = [v for v in kept_volumes(declared, snapshot, asked) if v in asked.remembering]
+    if len(services) == len(declared) and not remembered and (directory / "secrets").exists():
+        plan.operations.append(Operation("remove secrets of", str(directory), "no data is left that needs one", before="there"))
     return plan
 
 
@@ -75,6 +101,8 @@ class Leaving:
             "remove container": engine.remove_container,
             "remove definition": self._remove_definition,
             "remove volume": engine.remove_volume,
+            "remove files of": self._remove_directory,
+            "remove secrets of": self._remove_secrets,
         }
 
     def run(self, plan: Plan) -> list[str]:
@@ -95,6 +123,19 @@ class Leaving:
             shutil.rmtree(directory, ignore_errors=True)
         self._record()
 
+    def _remove_directory(self, _target: str) -> None:
+        """What is left of an empty project; the values of secrets stay as long as a volume remembers one of them."""
+        secrets = self.house.directory / "secrets"
+        for directory in (self.house.directory / "services", self.house.directory / "config", self.house.directory / ".auren"):
+            shutil.rmtree(directory, ignore_errors=True)
+        for directory in (secrets / "mounts", secrets / "env"):
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _remove_secrets(self, _target: str) -> None:
+        shutil.rmtree(self.house.directory / "secrets", ignore_errors=True)
+        with contextlib.suppress(OSError):  # an operator's own file keeps it
+            self.house.directory.rmdir()
+
     def _record(self) -> None:
         """The others no longer depend on what is gone; an empty project leaves no definition behind."""
         members = {n: d.service for n, d in self.declared.items()}
@@ -114,15 +155,13 @@ class Leaving:
         files.write(declared_file(self.house.directory, self.declared))
 
 
-def leave(engine: Engine, house: House, state: str, names: list[str], volumes: list[str], check_mode: bool) -> dict[str, Any]:
+def leave(engine: Engine, house: House, asked: Leave, check_mode: bool) -> dict[str, Any]:
     """Stop or remove; the module's result."""
     declared = read_declared(house.directory)
-    plan = plan_leave(house, declared, engine.snapshot(list(declared)), state, names, volumes)
+    snapshot = engine.snapshot(list(declared))
+    plan = plan_leave(house, declared, snapshot, asked)
     plan.refuse_conflicts()
-    result = planned(plan)
+    result = {**planned(plan), "kept_volumes": kept_volumes(declared, snapshot, asked)}
     if not check_mode and plan.changed:
         result["operations"] = Leaving(engine, house, declared).run(plan)
     return result
-
-
-__all__: tuple[str, ...] = ("leave", "plan_leave")

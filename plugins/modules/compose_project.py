@@ -33,7 +33,8 @@ options:
     description:
       - V(present) makes the given services what they are declared to be.
       - V(stopped) stops services and keeps containers, definitions and data.
-      - V(absent) removes containers, definitions and files; secrets and volumes stay.
+      - V(absent) removes containers, definitions and files. Volumes stay unless O(remove_volumes) names them, and the values of secrets
+        as long as a volume remembers one.
     type: str
     choices: [present, stopped, absent]
     default: present
@@ -126,6 +127,11 @@ table:
   returned: when O(state=present)
   type: list
   elements: str
+kept_volumes:
+  description: Volumes of the stack that are still there.
+  returned: when O(state=stopped) or O(state=absent)
+  type: list
+  elements: str
 failure:
   description: Kind, object and detail of a failure.
   returned: failure
@@ -143,7 +149,7 @@ from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evid
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
 from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
-from ansible_collections.auren.stack.plugins.module_utils.project_remove import leave
+from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
 from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec
 
@@ -218,7 +224,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     engine, home = Engine(), house(module.params)
     if module.params["state"] == "present":
         return present(module, engine, home)
-    return leave(engine, home, module.params["state"], module.params["names"], module.params["remove_volumes"], module.check_mode)
+    remembering = [options["volume"] for options in module.params["secret_specs"].values() if options.get("volume")]
+    asked = Leave(module.params["state"], module.params["names"], module.params["remove_volumes"], remembering)
+    return leave(engine, home, asked, module.check_mode)
 
 
 ARGUMENTS: dict[str, Any] = {

@@ -25,7 +25,7 @@ options:
     type: dict
     default: {}
   offline:
-    description: The recipes of the offline image set (C(image), C(how), C(context), C(needs), C(stands_in), C(substitutes)), in build order.
+    description: The recipes of the offline image set (C(image), C(how), C(context), C(needs), C(stands_in), C(substitutes)).
     type: list
     elements: dict
     default: []
@@ -46,6 +46,11 @@ options:
     description: Megabytes that must be free where the Engine keeps images before anything is obtained.
     type: int
     default: 3000
+  state:
+    description: V(absent) removes the images that were built here and that no container uses.
+    type: str
+    choices: [present, absent]
+    default: present
   obtain:
     description: One step of an earlier RV(steps), with C(archive) (a build context as base64 text) and C(digest) for a build.
     type: dict
@@ -102,7 +107,8 @@ from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
 from ansible_collections.auren.stack.plugins.module_utils.image_plan import Planner, Questions, Recipe, Step, Wanted
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_CONTEXT, LABEL_OFFLINE, LABEL_STANDS_IN, Image
-from ansible_collections.auren.stack.plugins.module_utils.module import run
+from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 
 
 def fits(image: Image, directory: str) -> bool:
@@ -206,8 +212,20 @@ def obtain(engine: Engine, step: dict[str, Any]) -> None:
         engine.build(step["image"], io.BytesIO(gzip.decompress(base64.b64decode(step["archive"]))), labels)
 
 
+def remove(engine: Engine, check_mode: bool) -> dict[str, Any]:
+    """Images that were built here: those with our labels, and the stages that were built on them."""
+    used = {c.image_id for c in engine.snapshot().containers}
+    found = Plan([Operation("remove image", ref, "it was built here", before=i) for i, ref in engine.built_images() if i not in used])
+    if not check_mode:
+        for target in found.targets("remove image"):
+            engine.remove_image(target)
+    return planned(found)
+
+
 def work(module: AnsibleModule) -> dict[str, Any]:
     engine, step = Engine(timeout=3600 if module.params["obtain"] else 60), module.params["obtain"]
+    if module.params["state"] == "absent":
+        return remove(engine, module.check_mode)
     if not step:
         return plan(engine, module.params)
     text = f"{step['how']} {step['image']}: {step['cause']}"
@@ -227,6 +245,7 @@ ARGUMENTS: dict[str, Any] = {
     "update": {"type": "bool", "default": False},
     "disk_mb": {"type": "int", "default": 3000},
     "obtain": {"type": "dict"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
 

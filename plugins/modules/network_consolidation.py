@@ -11,6 +11,7 @@ short_description: Provide the one network of the stack
 version_added: 0.1.0
 description:
   - Creates the target network when it is missing. An existing one is never changed, removed or created anew.
+  - Removes it, when asked to, only if the collection made it and no container in any state needs it.
   - Refuses a subnet that overlaps another Docker network or a route of the host, and says which.
 extends_documentation_fragment: [auren.stack.common]
 options:
@@ -22,6 +23,11 @@ options:
     description: IPv4 subnet of a network that has to be created; empty lets the Engine choose a free one.
     type: str
     default: ""
+  state:
+    description: Whether the network has to be there.
+    type: str
+    choices: [present, absent]
+    default: present
 """
 
 EXAMPLES = r"""
@@ -58,25 +64,40 @@ from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.files import read_text
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
-from ansible_collections.auren.stack.plugins.module_utils.network_plan import parse_routes, plan_target
+from ansible_collections.auren.stack.plugins.module_utils.network_plan import parse_routes, plan_removal, plan_target
+from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
+
+
+def plan(engine: Engine, params: dict[str, str]) -> Plan:
+    if params["state"] == "absent":
+        return plan_removal(params["name"], engine.networks(), engine.snapshot().containers)
+    routes = parse_routes(read_text(Path("/proc/net/route")) or "")
+    return plan_target(params["name"], params["subnet"], engine.networks(), routes)
+
+
+def apply(engine: Engine, params: dict[str, str]) -> None:
+    if params["state"] == "absent":
+        engine.remove_network(params["name"])
+    else:
+        engine.create_network(params["name"], params["subnet"], {LABEL_SERVICE: params["name"]})
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
-    engine, name, subnet = Engine(), module.params["name"], module.params["subnet"]
-    routes = parse_routes(read_text(Path("/proc/net/route")) or "")
-    plan = plan_target(name, subnet, engine.networks(), routes)
-    plan.refuse_conflicts()
-    result = planned(plan)
-    if plan.changed and not module.check_mode:
+    engine = Engine()
+    found = plan(engine, module.params)
+    found.refuse_conflicts()
+    result = planned(found)
+    if found.changed and not module.check_mode:
         start = time.monotonic()
-        engine.create_network(name, subnet, {LABEL_SERVICE: name})
-        result["operations"] = [f"{line} ({time.monotonic() - start:.1f} s)" for line in plan.actions()]
+        apply(engine, module.params)
+        result["operations"] = [f"{line} ({time.monotonic() - start:.1f} s)" for line in found.actions()]
     return result
 
 
 ARGUMENTS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "subnet": {"type": "str", "default": ""},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
 
