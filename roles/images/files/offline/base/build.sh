@@ -6,6 +6,7 @@
 #
 # The image carries the label auren.stack.context, a digest of this script and of what it takes from the host; with the
 # same digest nothing is done. The host's settings end up inside: such an image is not for publishing.
+# shellcheck disable=SC2016  # what stands in single quotes is for apt-get and for the hooks' own shell
 set -euo pipefail
 
 suite=trixie
@@ -13,7 +14,7 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 tag=${1:?usage: build.sh TAG [LABEL=VALUE ...]}
 shift
 
-# Prints "URI" of the host's sources whose index has this Label; apt itself reads deb822 and one-line files alike.
+# Prints the URI of the host's Debian source with this label; apt itself reads deb822 and one-line files alike.
 mirror_of() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Label: $1" 2>/dev/null |
         grep -E '^https?://' | head -n 1 || true

@@ -34,7 +34,11 @@ esac
 : "${KAFKA_JVM_PERFORMANCE_OPTS:=-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 \
 -XX:+ExplicitGCInvokesConcurrent -XX:MaxInlineLevel=15 -Djava.awt.headless=true}"
 : "${KAFKA_LOG4J_OPTS:=-Dlog4j.configuration=file:$base/config/tools-log4j.properties}"
+# An archive of classes is valid for one class path only, in this order.
+classpath=${CLASSPATH:+$CLASSPATH:}$(printf '%s:' "$base"/libs/*.jar)
+archive=
+if [ -z "$CLASSPATH" ] && [ -e "$base/config/kafka.jsa" ]; then archive=-XX:SharedArchiveFile=$base/config/kafka.jsa; fi
 # The variables hold several arguments each.
 # shellcheck disable=SC2086
-exec java $KAFKA_HEAP_OPTS $KAFKA_JVM_PERFORMANCE_OPTS $KAFKA_JMX_OPTS -Dkafka.logs.dir="${LOG_DIR:-$base/logs}" \
-    $KAFKA_LOG4J_OPTS $KAFKA_OPTS -cp "${CLASSPATH:+$CLASSPATH:}$base/libs/*" "$class" "$@"
+exec java $archive $KAFKA_HEAP_OPTS $KAFKA_JVM_PERFORMANCE_OPTS $KAFKA_JMX_OPTS -Dkafka.logs.dir="${LOG_DIR:-$base/logs}" \
+    $KAFKA_LOG4J_OPTS $KAFKA_OPTS -cp "$classpath" "$class" "$@"

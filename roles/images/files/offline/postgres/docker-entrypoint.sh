@@ -38,10 +38,7 @@ check_settings() {
 create_cluster() {   # $1: where
     local args
     eval "args=( $POSTGRES_INITDB_ARGS )"
-    if [ -n "${POSTGRES_INITDB_WALDIR:-}" ]; then
-        rm -rf "${POSTGRES_INITDB_WALDIR:?}"/*
-        args+=(--waldir="$POSTGRES_INITDB_WALDIR")
-    fi
+    if [ -n "${POSTGRES_INITDB_WALDIR:-}" ]; then args+=(--waldir="$POSTGRES_INITDB_WALDIR"); fi
     initdb --pgdata="$1" --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") "${args[@]}"
     local method=${POSTGRES_HOST_AUTH_METHOD:-$(postgres -D "$1" -C password_encryption)}
     printf '\nhost all all all %s\n' "$method" >>"$1/pg_hba.conf"
@@ -53,6 +50,7 @@ sql() { psql -v ON_ERROR_STOP=1 --no-password --no-psqlrc --username "$POSTGRES_
 run_init_files() {
     local file
     for file in /docker-entrypoint-initdb.d/*; do
+        # shellcheck disable=SC1090
         case $file in
             *.sh) echo "$0: running $file"; if [ -x "$file" ]; then "$file"; else . "$file"; fi ;;
             *.sql) echo "$0: running $file"; sql -f "$file" ;;
@@ -70,7 +68,7 @@ with_temporary_server() {
     PGDATA=$cluster pg_ctl -D "$cluster" -w start \
         -o "$(printf '%q ' "$@" -c listen_addresses= -p 5432 -c "data_directory=$cluster")"
     if [ "$POSTGRES_DB" != postgres ]; then
-        POSTGRES_DB=postgres sql --set db="$POSTGRES_DB" <<<'CREATE DATABASE :"db";'
+        sql --dbname postgres --set db="$POSTGRES_DB" <<<'CREATE DATABASE :"db";'
     fi
     PGDATA=$cluster run_init_files
     PGDATA=$cluster pg_ctl -D "$cluster" -m fast -w stop
@@ -82,7 +80,7 @@ publish() {
     for entry in "$PGDATA"/.ready/*; do
         if [ "$(basename "$entry")" != PG_VERSION ]; then mv "$entry" "$PGDATA/"; fi
     done
-    sync
+    sync --file-system "$PGDATA"
     mv "$PGDATA/.ready/PG_VERSION" "$PGDATA/"
 }
 
@@ -92,7 +90,9 @@ initialize() {
     file_env POSTGRES_DB "$POSTGRES_USER"
     file_env POSTGRES_INITDB_ARGS
     check_settings
-    rm -rf "$PGDATA/.init"
+    if [ -e "$PGDATA/.init" ]; then   # left by an interrupted first start, with the log folder it made
+        rm -rf "$PGDATA/.init" ${POSTGRES_INITDB_WALDIR:+"$POSTGRES_INITDB_WALDIR"/*}
+    fi
     if [ -n "$(ls -A "$PGDATA")" ]; then fail "error: $PGDATA is not empty and holds no database cluster"; fi
     create_cluster "$PGDATA/.init"
     export PGPASSWORD=${PGPASSWORD:-$POSTGRES_PASSWORD}
