@@ -13,8 +13,7 @@ from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import (
-    LABEL_CONTEXT,
-    LABEL_OFFLINE,
+    LABEL_IMAGE,
     Container,
     Image,
     Network,
@@ -130,23 +129,14 @@ class Engine:
         return Image(raw["Id"], split_env(config.get("Env")), config.get("Labels") or {}, tuple(raw.get("RepoDigests") or ()))
 
     def built_images(self) -> list[tuple[str, str]]:
-        """Images that were built here, as (id, name or id), those built on others first.
-
-        Ours are the labelled ones and whatever was built on one of them (the untagged stages of a build carry no label).
-        """
+        """Images that were built here, as (id, name). What others built on them inherits the label, but not the name in it."""
         with _told("read", "the images"):
-            known = {raw["Id"]: raw for raw in self.api.images(all=True)}
-
-        def line(image: str) -> list[str]:
-            return [image, *line(known[image]["ParentId"])] if image in known else []
-
-        def ours(image: str) -> bool:
-            return bool({LABEL_CONTEXT, LABEL_OFFLINE} & set(known[image].get("Labels") or {}))
-
-        parents = {raw["ParentId"] for raw in known.values()}
-        found = [i for i in known if any(map(ours, line(i))) and (known[i].get("RepoTags") or i not in parents)]
-        found.sort(key=lambda image: -len(line(image)))
-        return [(i, name) for i in found for name in known[i].get("RepoTags") or [i] if name != "<none>:<none>"]
+            known = self.api.images(filters={"label": LABEL_IMAGE})
+        found = []
+        for raw in known:
+            tags, own = raw.get("RepoTags") or [], raw["Labels"][LABEL_IMAGE]
+            found += [(raw["Id"], own)] if own in tags else []
+        return found
 
     def networks(self) -> list[Network]:
         with _told("read", "the networks"):

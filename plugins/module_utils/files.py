@@ -53,12 +53,18 @@ def read_text(path: Path) -> str | None:
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Create a directory with ``mode`` and its missing parents with 0755. An existing one is left as it is."""
+    """Create a directory with ``mode`` and its missing parents with 0755. An existing one is left as it is.
+
+    Raises StackError naming the path.
+    """
     if path.is_dir():
         return
     make_directory(path.parent)
-    os.mkdir(path, mode)
-    os.chmod(path, mode)  # the umask does not decide
+    try:
+        os.mkdir(path, mode)
+        os.chmod(path, mode)  # the umask does not decide
+    except OSError as error:
+        raise StackError(f"cannot make the directory {path}: {error.strerror}", "write", str(path), str(error)) from error
 
 
 def write(wanted: WantedFile) -> None:
@@ -66,8 +72,8 @@ def write(wanted: WantedFile) -> None:
 
     Raises StackError naming the path when the disk is full or the directory cannot be written.
     """
+    make_directory(wanted.path.parent)
     try:
-        make_directory(wanted.path.parent)
         handle, name = tempfile.mkstemp(dir=str(wanted.path.parent), prefix=".new-")  # mode 0600 from the start
     except OSError as error:
         raise StackError(f"cannot write {wanted.path}: {error.strerror}", "write", str(wanted.path), str(error)) from error

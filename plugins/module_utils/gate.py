@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.model import Container
 
 POLL = 0.25
 CRASHES = 3  # restarts within the gate that are called a restart loop
@@ -102,6 +101,3 @@ def evidence(engine: Engine, name: str) -> str:
         parts.append(error.message)
     return "\n".join(parts)
 
-
-def not_serving(containers: Sequence[Container]) -> list[str]:
-    return [c.name for c in containers if c.running and not c.serving]

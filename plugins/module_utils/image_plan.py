@@ -129,7 +129,7 @@ class Planner:
         if digest:
             if not any(known.endswith(digest) for known in present.digests):
                 self._add(Step("pull", wanted.image, f"the registry has another one behind this tag ({digest[:19]})"))
-        elif recipe and LABEL_OFFLINE in present.labels and present.labels.get(LABEL_CONTEXT) != recipe.digest:
+        elif recipe and present.labels.get(LABEL_OFFLINE) and present.labels.get(LABEL_CONTEXT) != recipe.digest:
             self._build(recipe, "its recipe changed")
 
     def _obtain(self, wanted: Wanted) -> None:

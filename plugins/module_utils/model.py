@@ -10,6 +10,7 @@ from typing import Any
 LABEL_SERVICE = "auren.stack.service"  # ours, and which service it is
 LABEL_SPEC = "auren.stack.spec"  # digest per leaf of the definition it was made from
 LABEL_CONTEXT = "auren.stack.context"  # digest of the files an image was built from
+LABEL_IMAGE = "auren.stack.image"  # the name an image was built as here; what is built on it inherits the label
 LABEL_OFFLINE = "auren.stack.offline"  # image of the offline set
 LABEL_STANDS_IN = "auren.stack.stands-in"  # what it stands in for, in a sentence
 LABEL_COMPOSE_PROJECT = "com.docker.compose.project"
@@ -72,9 +73,18 @@ class Container:
     def ours(self) -> bool:
         return LABEL_SERVICE in self.labels
 
+    def belongs(self, project: str) -> bool:
+        """Ours, and of this Compose project: one host may have two."""
+        return self.ours and self.labels.get(LABEL_COMPOSE_PROJECT) == project
+
     @property
     def running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def alive(self) -> bool:
+        """Has to be stopped before it can be removed: also a paused one, and one that crashes and is started again and again."""
+        return self.state in ("running", "restarting", "paused")
 
     @property
     def serving(self) -> bool:

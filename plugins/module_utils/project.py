@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -56,7 +55,7 @@ def declared_file(directory: Path, declared: Mapping[str, Declared]) -> WantedFi
         name: {"entry": d.service.entry, "house": asdict(d.service.house), "spec": d.spec, "reloaded": d.reloaded}
         for name, d in sorted(declared.items())
     }
-    text = json.dumps({"format": 1, "services": records}, indent=1, sort_keys=True, ensure_ascii=False)
+    text = json.dumps({"format": 1, "services": records}, indent=1, ensure_ascii=False)  # the entries keep their own order
     return WantedFile(declared_path(directory), text.encode() + b"\n", 0o600)
 
 
@@ -97,9 +96,9 @@ class SecretReader:
         pairs: list[tuple[str, str]] = []
         for service in self.services.values():
             container = self.snapshot.container(service.name)
-            live = container.env if container and container.ours else {}
+            live = container.env if container and container.belongs(self.house.project) else {}
             pairs += [(text, live[key]) for key, text in service.environment.items() if key in live]
-            for path, text in service.files("recreate").items():
+            for path, text in {**service.files("recreate"), **service.files("reload")}.items():
                 found = read_text(service.config_path(path)) if secrets.names_in(text) else None
                 pairs += [(text, found)] if found is not None else []
             for name in service.entry.get("secrets") or []:
@@ -146,9 +145,3 @@ def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], giv
             continue
         observed.values[name], observed.sources[name] = found.value, found.source
 
-
-def writable(directory: Path) -> bool:
-    """Whether this process may write below the directory (or its nearest existing parent)."""
-    while not directory.exists():
-        directory = directory.parent
-    return os.access(directory, os.W_OK)

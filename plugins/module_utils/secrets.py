@@ -80,6 +80,11 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(replace, text)
 
 
+def forms(value: str) -> list[str]:
+    """The value as it may be seen in a log or an error: plain and in every encoding."""
+    return list(dict.fromkeys(encode(value) for encode in _ENCODE.values()))
+
+
 @functools.cache
 def fingerprint(name: str, value: str) -> str:
     """A digest that is slow to guess from: labels are seen by everyone who may run ``docker inspect``."""
@@ -108,7 +113,7 @@ def harvest(template: str, live: str) -> dict[str, str]:
     for (name, encoding), text in zip(order, found.groups()):
         try:
             value = _DECODE[encoding](text)
-        except ValueError:
+        except (KeyError, ValueError):  # an encoding nobody knows, or text that is not in it
             return {}
         if values.setdefault(name, value) != value:
             return {}
@@ -145,7 +150,7 @@ class Resolver:
         self._held = held
 
     def resolve(self, spec: Spec) -> Secret:
-        given, stored = self.given.get(spec.name) or None, self.stored(spec.name)
+        given, stored = self.given.get(spec.name) or None, self.stored(spec.name) or None
         if given is not None:
             self._refuse_silent_rotation(spec, given, stored)
             return Secret(spec.name, given, "given")

@@ -9,14 +9,16 @@ import re
 from typing import Any
 
 # Words that read the same in YAML 1.1 and 1.2 and are nobody's number, boolean or null.
-_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _RESERVED = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
         return value
-    return json.dumps(value, ensure_ascii=False)  # JSON scalars are YAML scalars
+    text = json.dumps(value, ensure_ascii=False)  # JSON scalars are YAML scalars, but for what YAML calls a break or not printable
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def _lines(value: Any, indent: str) -> list[str]:

@@ -151,7 +151,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project_apply import A
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
-from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec
+from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec, forms
 
 
 def house(params: dict[str, Any]) -> House:
@@ -182,7 +182,7 @@ def observe(engine: Engine, home: House, services: dict[str, Service], module: A
         specs[name] = Spec(name, **options)
     reader = project.SecretReader(home, services, snapshot, login)
     project.resolve_secrets(reader, specs, module.params["secrets"], observed)
-    module.no_log_values.update(value for value in observed.values.values() if value)
+    module.no_log_values.update(form for value in observed.values.values() if value for form in forms(value))
     return observed
 
 

@@ -94,6 +94,7 @@ failure:
 """
 
 import base64
+import contextlib
 import gzip
 import io
 import os
@@ -106,7 +107,7 @@ from ansible_collections.auren.stack.plugins.module_utils import guards
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
 from ansible_collections.auren.stack.plugins.module_utils.image_plan import Planner, Questions, Recipe, Step, Wanted
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_CONTEXT, LABEL_OFFLINE, LABEL_STANDS_IN, Image
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_CONTEXT, LABEL_IMAGE, LABEL_OFFLINE, LABEL_STANDS_IN, Image
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 
@@ -200,20 +201,33 @@ def plan(engine: Engine, params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def build(engine: Engine, step: dict[str, Any]) -> None:
+    """Build, and take the image away that the name stood for before, where it was built here and nobody uses it.
+
+    Every label is set, if only to nothing: an image inherits those of its base.
+    """
+    ref, before = step["image"], engine.image(step["image"])
+    stands_in = step["stands_in"] if step.get("offline") else ""
+    labels = {LABEL_CONTEXT: step["digest"], LABEL_IMAGE: ref, LABEL_STANDS_IN: stands_in}
+    labels[LABEL_OFFLINE] = "true" if step.get("offline") else ""
+    engine.build(ref, io.BytesIO(gzip.decompress(base64.b64decode(step["archive"]))), labels)
+    now = engine.image(ref)
+    if before and now and before.id != now.id and before.labels.get(LABEL_IMAGE) == ref:
+        with contextlib.suppress(StackError):  # a container, or another image, still needs it
+            engine.remove_image(before.id)
+
+
 def obtain(engine: Engine, step: dict[str, Any]) -> None:
     if step["how"] == "pull":
         engine.pull(step["image"])
     elif step["how"] == "load":
         engine.load(step["image"])
     else:
-        labels = {LABEL_CONTEXT: step["digest"]}
-        if step.get("offline"):
-            labels.update({LABEL_OFFLINE: "true", LABEL_STANDS_IN: step["stands_in"]})
-        engine.build(step["image"], io.BytesIO(gzip.decompress(base64.b64decode(step["archive"]))), labels)
+        build(engine, step)
 
 
 def remove(engine: Engine, check_mode: bool) -> dict[str, Any]:
-    """Images that were built here: those with our labels, and the stages that were built on them."""
+    """Images that were built here and that no container uses."""
     used = {c.image_id for c in engine.snapshot().containers}
     found = Plan([Operation("remove image", ref, "it was built here", before=i) for i, ref in engine.built_images() if i not in used])
     if not check_mode:
