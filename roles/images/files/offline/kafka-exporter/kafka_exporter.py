@@ -71,8 +71,10 @@ class Sample:
 class KafkaCollector(Collector):
     """Asks Kafka at each scrape. `timeout` (seconds) holds for each of the few questions, not for their sum."""
 
-    def __init__(self, admin: AdminClient, topics: Filter, groups: Filter, timeout: float = 2.0) -> None:
-        self._admin, self._topics, self._groups, self._timeout = admin, topics, groups, timeout
+    def __init__(self, connect: Callable[[], AdminClient], topics: Filter, groups: Filter, timeout: float = 2.0) -> None:
+        self._connect, self._topics, self._groups, self._timeout = connect, topics, groups, timeout
+        self._admin = connect()
+        self._broken = False
         self._one_at_a_time = threading.Lock()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -80,10 +82,14 @@ class KafkaCollector(Collector):
         sample = Sample()
         sample.add("kafka_exporter_build_info", 1, VERSION)
         with self._one_at_a_time:
+            if self._broken:
+                # librdkafka never finds a group's coordinator again once Kafka was gone: questions about groups time out.
+                self._admin, self._broken = self._connect(), False
             try:
                 newest = self._ask_topics(sample)
                 self._ask_groups(sample, newest)
             except KafkaException as error:
+                self._broken = True
                 log.warning("Kafka does not answer: %s", error.args[0].str())
         if not sample.families["kafka_brokers"].samples:
             sample.add("kafka_brokers", 0)
@@ -159,14 +165,14 @@ class KafkaCollector(Collector):
             sample.add("kafka_consumergroup_current_offset_sum", total, group, topic)
             sample.add("kafka_consumergroup_lag_sum", sum(lags), group, topic)
 
-    @staticmethod
-    def _answers(question: str, futures: dict[Any, Any]) -> dict[Any, Any]:
+    def _answers(self, question: str, futures: dict[Any, Any]) -> dict[Any, Any]:
         """Wait for `futures`; those that fail are logged and left out, so that one group cannot hide the others."""
         answers = {}
         for key, future in futures.items():
             try:
                 answers[key] = future.result()
             except KafkaException as error:
+                self._broken = True
                 log.warning("no %s %s: %s", question, key, error.args[0].str())
         return answers
 
@@ -220,22 +226,30 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    options = parse(sys.argv[1:])
-    admin = AdminClient(
+def connect(servers: list[str]) -> AdminClient:
+    """Return a client of Kafka at `servers` (HOST:PORT); it connects when it is first asked."""
+    return AdminClient(
         {
-            "bootstrap.servers": ",".join(options.servers or ["kafka:9092"]),
+            "bootstrap.servers": ",".join(servers),
             "client.id": "kafka_exporter",
             "reconnect.backoff.max.ms": 2000,
             "socket.connection.setup.timeout.ms": 2000,
             "log_level": 2,
         }
     )
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    options = parse(sys.argv[1:])
     registry = CollectorRegistry()
     registry.register(
-        KafkaCollector(admin, Filter(options.topic_filter, options.topic_exclude), Filter(options.group_filter, options.group_exclude))
+        KafkaCollector(
+            lambda: connect(options.servers or ["kafka:9092"]),
+            Filter(options.topic_filter, options.topic_exclude),
+            Filter(options.group_filter, options.group_exclude),
+        )
     )
     server = make_server(options.host, options.port, application(registry, options.path), Server, QuietHandler)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,6 +33,9 @@ h2 { margin: 0 0 6px; font-size: 13px; font-weight: 600 }
 table { width: 100%; border-collapse: collapse }
 td { padding: 2px 0; vertical-align: top; overflow-wrap: anywhere; color: #9fa1a5 }
 td.value { text-align: right; white-space: nowrap; padding-left: 12px; font-variant-numeric: tabular-nums }
+.tiles { display: flex; flex-wrap: wrap; gap: 8px }
+.tiles div { flex: 1 0 90px; padding: 8px 10px; background: #22252b; border-radius: 3px; color: #9fa1a5 }
+.tiles b { display: block; font-size: 18px }
 .one { font-size: 28px; font-weight: 600 }
 .none { color: #7b7d82 }
 .error { color: #f2495c; overflow-wrap: anywhere }
@@ -80,7 +83,8 @@ def _panel(catalogue: Catalogue, panel: dict[str, Any]) -> str:
     if panel["type"] == "row":
         return f'<section class="row">{title}</section>'
     try:
-        body = _lines(_values(catalogue, panel))
+        values = _values(catalogue, panel)
+        body = _tiles(values) if panel["type"] == "stat" and values else _lines(values)
     except QueryError as error:
         body = f'<div class="error">{escape(str(error))}</div>'
     if panel["type"] == "text":
@@ -101,6 +105,11 @@ def _values(catalogue: Catalogue, panel: dict[str, Any]) -> list[Shown]:
         pattern = str(target.get("legendFormat") or "")
         found += [shown(value, legend(pattern, value, expr), defaults) for value in query(source, expr)]
     return found
+
+
+def _tiles(values: list[Shown]) -> str:
+    tiles = "".join(f'<div><b style="color: {line.colour}">{escape(line.text)}</b>{escape(line.legend)}</div>' for line in values)
+    return f'<div class="tiles">{tiles}</div>'
 
 
 def _lines(values: list[Shown]) -> str:
