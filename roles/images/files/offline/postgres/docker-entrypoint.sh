@@ -1,8 +1,8 @@
 #!/bin/bash
 # The entrypoint contract of the official postgres image: POSTGRES_PASSWORD, POSTGRES_USER, POSTGRES_DB,
 # POSTGRES_INITDB_ARGS (each also as NAME_FILE), POSTGRES_INITDB_WALDIR, POSTGRES_HOST_AUTH_METHOD, PGDATA and
-# /docker-entrypoint-initdb.d. One thing is stricter: a cluster is made in $PGDATA/.init and published only when every
-# init script has passed, so that an interrupted first start is begun again instead of being taken for good.
+# /docker-entrypoint-initdb.d. One thing is stricter: the folder $PGDATA/.init, which initdb fills and which goes when every
+# init script has passed, marks a first start under way; one that was interrupted is begun again, not taken for good.
 set -Eeo pipefail
 
 fail() { echo "$*" >&2; exit 1; }
@@ -35,13 +35,14 @@ check_settings() {
     fi
 }
 
-create_cluster() {   # $1: where
+create_cluster() {
     local args
     eval "args=( $POSTGRES_INITDB_ARGS )"
     if [ -n "${POSTGRES_INITDB_WALDIR:-}" ]; then args+=(--waldir="$POSTGRES_INITDB_WALDIR"); fi
-    initdb --pgdata="$1" --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") "${args[@]}"
-    local method=${POSTGRES_HOST_AUTH_METHOD:-$(postgres -D "$1" -C password_encryption)}
-    printf '\nhost all all all %s\n' "$method" >>"$1/pg_hba.conf"
+    initdb --pgdata="$PGDATA/.init" --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") "${args[@]}"
+    mv "$PGDATA"/.init/* "$PGDATA/"
+    local method=${POSTGRES_HOST_AUTH_METHOD:-$(postgres -C password_encryption)}
+    printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
 }
 
 sql() { psql -v ON_ERROR_STOP=1 --no-password --no-psqlrc --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" "$@"; }
@@ -61,27 +62,14 @@ run_init_files() {
     done
 }
 
-# Runs the init files against a server that only its own socket reaches. $1: cluster, then the server's arguments.
+# Runs the init files against a server that only its own socket reaches. Arguments: the server's.
 with_temporary_server() {
-    local cluster=$1
-    shift
-    PGDATA=$cluster pg_ctl -D "$cluster" -w start \
-        -o "$(printf '%q ' "$@" -c listen_addresses= -p 5432 -c "data_directory=$cluster")"
+    pg_ctl -w start -o "$(printf '%q ' "$@" -c listen_addresses= -p 5432)"
     if [ "$POSTGRES_DB" != postgres ]; then
         sql --dbname postgres --set db="$POSTGRES_DB" <<<'CREATE DATABASE :"db";'
     fi
-    PGDATA=$cluster run_init_files
-    PGDATA=$cluster pg_ctl -D "$cluster" -m fast -w stop
-}
-
-# .ready is a whole cluster; PG_VERSION, which makes $PGDATA one, comes last. May be repeated at any point.
-publish() {
-    local entry
-    for entry in "$PGDATA"/.ready/*; do
-        if [ "$(basename "$entry")" != PG_VERSION ]; then mv "$entry" "$PGDATA/"; fi
-    done
-    sync --file-system "$PGDATA"
-    mv "$PGDATA/.ready/PG_VERSION" "$PGDATA/"
+    run_init_files
+    pg_ctl -m fast -w stop
 }
 
 initialize() {
@@ -90,26 +78,25 @@ initialize() {
     file_env POSTGRES_DB "$POSTGRES_USER"
     file_env POSTGRES_INITDB_ARGS
     check_settings
-    if [ -e "$PGDATA/.init" ]; then   # left by an interrupted first start, with the log folder it made
-        rm -rf "$PGDATA/.init" ${POSTGRES_INITDB_WALDIR:+"$POSTGRES_INITDB_WALDIR"/*}
+    if [ -d "$PGDATA/.init" ]; then
+        echo "$PGDATA/.init: an earlier first start was interrupted; beginning again"
+        find "$PGDATA" ${POSTGRES_INITDB_WALDIR:+"$POSTGRES_INITDB_WALDIR"} -mindepth 1 -maxdepth 1 \! -name .init -exec rm -rf '{}' +
+        rm -rf "$PGDATA/.init"
     fi
     if [ -n "$(ls -A "$PGDATA")" ]; then fail "error: $PGDATA is not empty and holds no database cluster"; fi
-    create_cluster "$PGDATA/.init"
+    create_cluster
     export PGPASSWORD=${PGPASSWORD:-$POSTGRES_PASSWORD}
-    with_temporary_server "$PGDATA/.init" "${@:2}"
+    with_temporary_server "${@:2}"
     unset PGPASSWORD
-    mv "$PGDATA/.init" "$PGDATA/.ready"
+    sync --file-system "$PGDATA"
+    rmdir "$PGDATA/.init"
+    echo 'PostgreSQL init process complete; ready for start up.'
 }
 
 if [ "${1:0:1}" = - ]; then set -- postgres "$@"; fi
-case " $* " in *' --help '* | *' -? '* | *' --version '* | *' -V '* | *' --describe-config '*) exec "$@" ;; esac
+case " $* " in *' --help '* | *' -\? '* | *' --version '* | *' -V '* | *' --describe-config '*) exec "$@" ;; esac
 if [ "$1" = postgres ]; then
     if [ "$(id -u)" = 0 ]; then as_owner "$@"; fi
-    if [ ! -s "$PGDATA/PG_VERSION" ]; then
-        if [ ! -s "$PGDATA/.ready/PG_VERSION" ]; then initialize "$@"; fi
-        publish
-        echo 'PostgreSQL init process complete; ready for start up.'
-    fi
-    rm -rf "$PGDATA/.ready"
+    if [ ! -s "$PGDATA/PG_VERSION" ] || [ -d "$PGDATA/.init" ]; then initialize "$@"; fi
 fi
 exec "$@"
