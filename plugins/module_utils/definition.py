@@ -59,7 +59,7 @@ class Service:
 
     @property
     def image(self) -> str:
-        return str(self.compose["image"])
+        return str(self.compose.get("image") or "")
 
     @property
     def needs(self) -> list[str]:

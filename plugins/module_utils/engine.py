@@ -121,10 +121,11 @@ class Engine:
         return " ".join(str(log[-1].get("Output", "")).split()) if log else ""
 
     def image(self, ref: str) -> Image | None:
-        try:
-            raw = self.api.inspect_image(ref)
-        except docker.errors.ImageNotFound:
-            return None
+        with _told("look at image", ref or "without a name"):
+            try:
+                raw = self.api.inspect_image(ref)
+            except docker.errors.ImageNotFound:
+                return None
         config = raw.get("Config") or {}
         return Image(raw["Id"], split_env(config.get("Env")), config.get("Labels") or {}, tuple(raw.get("RepoDigests") or ()))
 
@@ -188,8 +189,10 @@ class Engine:
             self.api.remove_network(name)
 
     def start(self, name: str) -> None:
+        """Make it run, also when it is paused."""
+        container = self.container(name)
         with _told("start", name):
-            self.api.start(name)
+            (self.api.unpause if container and container.state == "paused" else self.api.start)(name)
 
     def stop(self, name: str) -> None:
         """Stop with the container's own grace period."""

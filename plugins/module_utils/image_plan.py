@@ -10,6 +10,7 @@ from typing import Callable
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_CONTEXT, LABEL_OFFLINE, Image
+from ansible_collections.auren.stack.plugins.module_utils.validate import check_reference
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Planner:
             self.plan.steps.append(step)
 
     def _choose(self, wanted: Wanted) -> None:
+        check_reference(wanted.service, wanted.role, wanted.image)
         present = self.ask.present(wanted.image)
         if wanted.digest:
             self._own_build(wanted, present)

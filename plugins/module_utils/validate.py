@@ -15,6 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Binding
 SIZE = re.compile(r"\d+(\.\d+)?\s*([bkmg]b?)?", re.IGNORECASE)
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 REFERENCE = re.compile(r"[a-z0-9]+([._/:-]+[a-zA-Z0-9_]+)*(@sha256:[0-9a-f]{64})?|sha256:[0-9a-f]{64}")
+RUNS_AS = re.compile(r"\d+(:\d+)?")
 RESTARTS = ("no", "always", "unless-stopped", "on-failure")
 
 
@@ -43,17 +44,27 @@ def _variable(service: Service, suffix: str) -> str:
     return f"{service.role}_{suffix}"
 
 
+def _bad(name: str, variable: str, value: Any, what: str) -> StackError:
+    return StackError(f"{name}: {variable} is {str(value)!r}, which is not {what}; correct {variable}", "bad_value", variable, str(value))
+
+
 def _bad_value(service: Service, suffix: str, value: Any, what: str) -> StackError:
-    variable = _variable(service, suffix)
-    return StackError(
-        f"{service.name}: {variable} is {str(value)!r}, which is not {what}; correct {variable}", "bad_value", variable, str(value)
-    )
+    return _bad(service.name, _variable(service, suffix), value, what)
+
+
+def check_reference(name: str, role: str, image: str) -> None:
+    """Raise StackError for an image that no Engine can look for."""
+    what, suffix, good = _KEYS["image"]
+    if not good(image):
+        raise _bad(name, f"{role}_{suffix}", image, what)
 
 
 def _check_keys(service: Service) -> Iterable[StackError]:
+    if not RUNS_AS.fullmatch(str(service.entry.get("runs_as") or "0")):
+        yield _bad_value(service, "runs_as", service.entry["runs_as"], "a numeric uid:gid such as 999:999")
     for key, (what, suffix, good) in _KEYS.items():
-        value = service.compose.get(key)
-        if value is None and key != "image":
+        value = service.image if key == "image" else service.compose.get(key)
+        if value is None:
             continue
         if not good(value):
             yield _bad_value(service, suffix, value, what)
