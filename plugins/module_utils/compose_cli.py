@@ -17,10 +17,10 @@ PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Compose:
-    """The Compose project in a house's directory."""
+    """The Compose project in a house's directory. keeps: file descriptors that its processes hold open, so that a lock outlives us."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, house: House, keeps: Sequence[int] = ()) -> None:
+        self.house, self.keeps = house, keeps
 
     def _run(self, *words: str) -> tuple[int, str]:
         """Status and what it printed. COMPOSE_* of the caller's environment must not redirect us."""
@@ -29,7 +29,14 @@ class Compose:
         command: list[str] = ["docker", "compose", *words]
         try:
             done = subprocess.run(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                pass_fds=self.keeps,
             )
         except FileNotFoundError as error:
             raise StackError(

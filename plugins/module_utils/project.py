@@ -144,4 +144,3 @@ def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], giv
             observed.problems.append(problem)
             continue
         observed.values[name], observed.sources[name] = found.value, found.source
-

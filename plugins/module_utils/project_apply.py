@@ -19,14 +19,15 @@ from ansible_collections.auren.stack.plugins.module_utils.files import Before
 from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file
+from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, record_files
 
 
 class Apply:
     """One application of one plan. ``done``: a line per operation with its seconds, in the order they were done."""
 
-    def __init__(self, engine: Engine, house: House, observed: Observed, work: Work) -> None:
-        self.engine, self.house, self.observed, self.work = engine, house, observed, work
+    def __init__(self, engine: Engine, house: House, observed: Observed, work: Work, lock: Lock) -> None:
+        self.engine, self.house, self.observed, self.work, self.lock = engine, house, observed, work, lock
         self.compose = Compose(house)
         self.gate = Gate(engine, work.called)
         self.done: list[str] = []
@@ -40,9 +41,11 @@ class Apply:
         replaced = self.work.plan.targets("create", "recreate")
         if replaced:
             self.compose.check_version()
-        self._timed("create volume", self.work.plan.targets("create volume"), self._create_volume)
+        self._private_directories()
         self._write_files(bool(replaced))
+        self._timed("create volume", self.work.plan.targets("create volume"), self._create_volume)
         try:
+            self._timed("remove container", self.work.plan.targets("remove container"), self.engine.remove_container)
             self._containers(replaced)
             self._reloads()
         except StackError as error:
@@ -64,7 +67,6 @@ class Apply:
 
     def _write_files(self, compose_reads_them: bool) -> None:
         start = time.monotonic()
-        self._private_directories()
         wanted = [file.wanted for file in self.work.files]
         for path in [*(w.path for w in wanted), *self.work.stale]:
             self.before[str(path)] = files.remember(path)
@@ -89,6 +91,8 @@ class Apply:
         files.make_directory(directory)
         for name in ("secrets", ".auren"):
             files.make_directory(directory / name, 0o700)
+        self.lock.take()
+        self.compose.keeps = self.lock.handles
 
     def _not_yet_reloaded(self) -> dict[str, Declared]:
         """The record until a reload is confirmed: a run that is cut off before it must reload next time."""

@@ -16,6 +16,7 @@ from ansible_collections.auren.stack.plugins.module_utils.errors import StackErr
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, difference
 from ansible_collections.auren.stack.plugins.module_utils.model import (
     LABEL_COMPOSE_PROJECT,
+    LABEL_SERVICE,
     LABEL_SPEC,
     LABEL_STANDS_IN,
     Binding,
@@ -57,7 +58,7 @@ def _foreign(container: Container, house: House) -> StackError:
     made = container.origin()
     return StackError(
         f"the container name {container.name} is taken by a {container.state} container that was made {made} from {container.image}, "
-        "not by this collection; nothing was changed. Rename it or remove it (its volumes stay), then run again",
+        f"not by the project {house.project}; nothing was changed. Rename it or remove it (its volumes stay), then run again",
         "name_taken",
         container.name,
     )
@@ -83,8 +84,8 @@ def _holder(wanted: Binding, service: Service, observed: Observed, taken: PortTa
         return ""
     for other in observed.snapshot.containers:
         if other.name != service.name and other.running and any(wanted.collides(b) for b in other.bindings):
-            # One of ours may be about to move away; two that both want the port are refused by the declaration's own check.
-            return "" if other.ours else f"the container {other.name}"
+            # One of the project may be about to move away; two that both want the port are refused by the declaration's own check.
+            return "" if other.belongs(service.house.project) else f"the container {other.name}"
     return taken(wanted)
 
 
@@ -181,10 +182,10 @@ def images_file(house: House, observed: Observed, services: Mapping[str, Service
 
 
 def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, images_pending: bool) -> list[StackError]:
-    found = validate.problems(work.called, {n: d.service for n, d in work.merged.items()}) + observed.problems + _strangers(observed, house)
+    found = observed.problems + _strangers(observed, house)
     for service in work.called.values():
         container = observed.snapshot.container(service.name)
-        if container and not container.ours:
+        if container and not container.belongs(house.project):
             found.append(_foreign(container, house))
             continue
         found += _port_conflicts(service, observed, taken)
@@ -211,6 +212,15 @@ def _file_operations(work: Work, house: House, replaced: list[str]) -> None:
         )
 
 
+def leftovers(house: House, called: Mapping[str, Service], observed: Observed) -> list[Container]:
+    """Containers that Compose made under a name for the moment, and that a run which was cut off left behind. None of them runs."""
+    return [
+        c
+        for c in observed.snapshot.containers
+        if c.belongs(house.project) and c.labels[LABEL_SERVICE] in called and c.name not in called and not c.alive
+    ]
+
+
 def _stale_files(work: Work, observed: Observed) -> list[Path]:
     """Files that an earlier run wrote for a called service and that are no longer declared."""
     stale: list[Path] = []
@@ -225,6 +235,7 @@ def _stale_files(work: Work, observed: Observed) -> list[Path]:
 def plan_present(house: House, called: dict[str, Service], observed: Observed, taken: PortTaken, images_pending: bool = False) -> Work:
     """The plan that makes the called services what they are declared to be; the others of the project stay as they are.
 
+    called: valid (see ``validate.problems``).
     images_pending: a missing image is no conflict, because it would be obtained before the plan is done (check mode).
     """
     work = Work(Plan(), called, merged=dict(observed.declared))
@@ -244,6 +255,8 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
     replaced = [op.target for op in containers if op and op.kind in ("create", "recreate")]
     work.stale = _stale_files(work, observed)
     _file_operations(work, house, replaced)
+    gone = leftovers(house, called, observed)
+    work.plan.operations += [Operation("remove container", c.name, "a run that was cut off left it behind", before=c.state) for c in gone]
     work.plan.operations += [op for op in containers if op]
     changed = [file.wanted.path for file in work.files]
     reloads = [_reload_operation(called[n], observed, changed) for n in order if n not in replaced]

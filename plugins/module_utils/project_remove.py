@@ -15,7 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils import definition, fil
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.model import Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.module import planned
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, declared_file, declared_path, images_path, read_declared
@@ -30,17 +30,16 @@ def _unknown(names: list[str], declared: dict[str, Declared]) -> list[StackError
     ]
 
 
-def _container_operations(services: dict[str, Service], snapshot: Snapshot, state: str) -> list[Operation]:
-    """Those that need others go first."""
+def _container_operations(house: House, services: dict[str, Service], snapshot: Snapshot, state: str) -> list[Operation]:
+    """Those that need others go first, then what runs that were cut off left behind."""
     operations: list[Operation] = []
-    for name in (n for wave in reversed(definition.start_order(services)) for n in wave):
-        container = snapshot.container(name)
-        if container is None or not container.ours:
-            continue
-        if container.running:
-            operations.append(Operation("stop", name, "asked for", before=container.state, after="exited"))
+    found = [snapshot.container(n) for wave in reversed(definition.start_order(services)) for n in wave]
+    found += [c for c in snapshot.containers if c.name not in services and c.labels.get(LABEL_SERVICE) in services]
+    for container in (c for c in found if c and c.belongs(house.project)):
+        if container.alive:
+            operations.append(Operation("stop", container.name, "asked for", before=container.state, after="exited"))
         if state == "absent":
-            operations.append(Operation("remove container", name, "asked for", before=container.state))
+            operations.append(Operation("remove container", container.name, "asked for", before=container.state))
     return operations
 
 
@@ -75,11 +74,12 @@ def plan_leave(house: House, declared: dict[str, Declared], snapshot: Snapshot, 
     """Pure but for a look whether the project's directory exists: what stopping or removing these services takes."""
     plan = Plan(conflicts=_unknown(asked.names, declared))
     services = {n: d.service for n, d in declared.items() if not asked.names or n in asked.names}
-    plan.operations = _container_operations(services, snapshot, asked.state)
+    plan.operations = _container_operations(house, services, snapshot, asked.state)
     if asked.state != "absent":
         return plan
     plan.operations += [Operation("remove definition", n, "asked for", before="declared") for n in services]
-    plan.conflicts += _volume_conflicts(asked.volumes, snapshot, list(services))
+    going = plan.targets("remove container")
+    plan.conflicts += _volume_conflicts(asked.volumes, snapshot, going)
     present = [v for v in asked.volumes if v in snapshot.volumes]
     plan.operations += [Operation("remove volume", v, "asked for by name, with its data", before="there") for v in present]
     directory = house.directory

@@ -141,13 +141,14 @@ failure:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils import host_ports, project
+from ansible_collections.auren.stack.plugins.module_utils import host_ports, project, validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
-from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
 from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
 from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
+from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
@@ -173,6 +174,7 @@ def observe(engine: Engine, home: House, services: dict[str, Service], module: A
     """One reading of host, Engine and secrets."""
     declared = project.read_declared(home.directory)
     merged = {**{n: d.service for n, d in declared.items()}, **services}
+    raise_together(validate.problems(services, merged))
     snapshot = engine.snapshot(list(merged))
     images = {ref: engine.image(ref) for ref in sorted({s.image for s in merged.values()})}
     observed = project.Observed(snapshot, images, declared)
@@ -204,7 +206,7 @@ def services_missing(name: str) -> Any:
     raise StackError(f"{name} disappeared while it was being looked at; run again", "disappeared", name)
 
 
-def present(module: AnsibleModule, engine: Engine, home: House) -> dict[str, Any]:
+def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> dict[str, Any]:
     services = declared_services(module.params, home)
     observed = observe(engine, home, services, module)
     present_listeners = host_ports.listeners()
@@ -213,7 +215,7 @@ def present(module: AnsibleModule, engine: Engine, home: House) -> dict[str, Any
     result = planned(work.plan)
     if not module.check_mode:
         if work.plan.changed or work.files:
-            apply = Apply(engine, home, observed, work)
+            apply = Apply(engine, home, observed, work, lock)
             apply.run()
             result["operations"] = apply.done
         settle(engine, services)
@@ -222,8 +224,11 @@ def present(module: AnsibleModule, engine: Engine, home: House) -> dict[str, Any
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     engine, home = Engine(), house(module.params)
+    lock = Lock(home.directory)
+    if not module.check_mode:
+        lock.take()
     if module.params["state"] == "present":
-        return present(module, engine, home)
+        return present(module, engine, home, lock)
     remembering = [options["volume"] for options in module.params["secret_specs"].values() if options.get("volume")]
     asked = Leave(module.params["state"], module.params["names"], module.params["remove_volumes"], remembering)
     return leave(engine, home, asked, module.check_mode)
