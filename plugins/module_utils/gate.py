@@ -30,6 +30,7 @@ class Gate:
         self.engine, self.services = engine, services
         self.passed: dict[str, Passed] = {}
         self.began: dict[str, float] = {}
+        self.restarts: dict[str, int] = {}  # what is counted against a service is what happens at the gate
 
     def wait(self, names: Sequence[str]) -> None:
         """Until each is healthy. Raises StackError for the first that crashes in a loop, is gone, or misses its deadline."""
@@ -49,7 +50,7 @@ class Gate:
         if container.serving:
             self.passed[name] = Passed(time.monotonic(), container.started_at, container.restart_count)
             return True
-        if container.restart_count >= CRASHES:
+        if container.restart_count - self.restarts.setdefault(name, container.restart_count) >= CRASHES:
             raise self._failure(name, f"it crashes again and again (exit code {container.exit_code})")
         if container.state in ("exited", "dead") and container.restart_policy in ("", "no"):
             raise self._failure(name, f"it ended with exit code {container.exit_code}")
@@ -76,7 +77,8 @@ class Gate:
         if container is None:
             raise self._failure(name, "it disappeared after it had become healthy")
         if (container.started_at, container.restart_count) != (passed.started_at, passed.restarts) or not container.running:
-            raise self._failure(name, f"it became healthy and then died (exit code {container.exit_code})")
+            code = "" if container.running else f" (exit code {container.exit_code})"
+            raise self._failure(name, f"it became healthy and then died{code}")
         if not container.serving:
             raise self._failure(name, f"it became healthy and then {container.health}")
 
@@ -100,4 +102,3 @@ def evidence(engine: Engine, name: str) -> str:
     except StackError as error:
         parts.append(error.message)
     return "\n".join(parts)
-

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
@@ -28,6 +29,9 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) 
         result = work(module)
     except StackError as error:
         module.fail_json(msg=error.message, failure=error.failure())
+    except PermissionError as error:
+        said = f"{error.filename} refuses user {os.geteuid()} ({error.strerror}): run with become"
+        module.fail_json(msg=said, failure={"kind": "permission", "object": str(error.filename), "detail": str(error)})
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)

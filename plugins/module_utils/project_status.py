@@ -35,7 +35,7 @@ def overview(engine: Engine, observed: Observed, declared: Mapping[str, Declared
     """``services``: a dict a service, ``table``: the same as lines, with what stands in for something else below."""
     rows: list[dict[str, str]] = [_row(engine, observed, d.service) for _, d in sorted(declared.items())]
     lines = table(rows, COLUMNS)
-    stand_ins = [f"{row['image']}: {row['stands_in']}" for row in rows if row["stands_in"]]
+    stand_ins = list(dict.fromkeys(f"{row['image']}: {row['stands_in']}" for row in rows if row["stands_in"]))
     if stand_ins:
         lines += ["", "Stand-ins (no registry was in reach when they were made):", *(f"  {line}" for line in stand_ins)]
     return {"services": rows, "table": lines}
