@@ -23,6 +23,7 @@ class Settings:
     webhook_secrets: dict[str, str]
     publish_deadline: float
     retry_window: float
+    port: int
     log_level: str
     environment: str
 
@@ -47,6 +48,7 @@ def from_environment(env: Env) -> Settings:
         webhook_secrets={device: secret for device, secret in secrets.items() if secret},
         publish_deadline=number(env, "PUBLISH_DEADLINE", 8),
         retry_window=number(env, "RETRY_WINDOW", 600),
+        port=int(number(env, "PORT", 8888)),
         log_level=level,
         environment=text(env, "ENVIRONMENT", "production"),
     )

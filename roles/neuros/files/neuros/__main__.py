@@ -1,4 +1,4 @@
-"""Run NEUROS on port 8000: `python -m neuros`."""
+"""Run NEUROS on PORT, by default 8000: `python -m neuros`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ def main() -> None:
         sys.exit(f"neuros: {error}")
     configure(settings.log_level, settings.secrets)
     uvicorn.run(
-        create_app(settings), host="0.0.0.0", port=8000, log_config=None, access_log=False, timeout_graceful_shutdown=5, server_header=False
+        create_app(settings),
+        host="0.0.0.0",
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        server_header=False,
     )
 
 

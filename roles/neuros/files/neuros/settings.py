@@ -24,6 +24,7 @@ class Settings:
     llm_key: str
     llm_model: str
     llm_deadline: float
+    port: int
     log_level: str
     environment: str
 
@@ -50,6 +51,7 @@ def from_environment(env: Env) -> Settings:
         llm_key=key,
         llm_model=text(env, "OPENAI_MODEL", "gpt-4o-mini"),
         llm_deadline=number(env, "OPENAI_DEADLINE", 45),
+        port=int(number(env, "PORT", 8000)),
         log_level=level,
         environment=text(env, "ENVIRONMENT", "production"),
     )
