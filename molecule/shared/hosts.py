@@ -35,9 +35,10 @@ HERE = Path(__file__).resolve().parent
 IMAGE = "auren-stack-test/host"
 OFFLINE_BASE = "auren-stack/offline-base:trixie"
 ONLINE_BASE = "debian:trixie-slim"
+# SYS_PTRACE: without it root may not enter the namespaces of a process of another user, as `docker exec` does.
 RIGHTS = [
-    "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--device-cgroup-rule", "a *:* rwm",
-    "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
+    "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
+    "--device-cgroup-rule", "a *:* rwm", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
 ]  # fmt: skip
 READY_WITHIN = 60  # seconds from `docker run` to an sshd that answers
 
