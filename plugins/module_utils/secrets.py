@@ -31,8 +31,17 @@ def _from_json_text(text: str) -> str:
     return str(json.loads(f'"{text}"'))
 
 
-_ENCODE: dict[str, Callable[[str], str]] = {"": str, "url": lambda v: quote(v, safe=""), "json": _json_text}
-_DECODE: dict[str, Callable[[str], str]] = {"": str, "url": unquote, "json": _from_json_text}
+def _pgpass_text(value: str) -> str:
+    """A field of a .pgpass file (PostgreSQL documentation, "The Password File")."""
+    return value.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def _from_pgpass_text(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+_ENCODE: dict[str, Callable[[str], str]] = {"": str, "url": lambda v: quote(v, safe=""), "json": _json_text, "pgpass": _pgpass_text}
+_DECODE: dict[str, Callable[[str], str]] = {"": str, "url": unquote, "json": _from_json_text, "pgpass": _from_pgpass_text}
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         name, encoding = match.group(1), match.group(2) or ""
         if encoding not in _ENCODE:
             raise StackError(
-                f"the placeholder {match.group(0)} asks for the encoding {encoding}; known are url and json", "placeholder", name
+                f"the placeholder {match.group(0)} asks for the encoding {encoding}; known are url, json and pgpass", "placeholder", name
             )
         return _ENCODE[encoding](values[name])
 
