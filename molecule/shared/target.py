@@ -100,9 +100,9 @@ class Target:
         return self.run("docker", *arguments, stdin=stdin)
 
     def declared(self) -> list[dict[str, Any]]:
-        """The services that the last converge declared."""
-        text = json.loads(self.run("cat", f"{PROJECT_DIR}/.auren/declared.json"))
-        return list(text["services"]) if isinstance(text, dict) else list(text)
+        """The entries of the services that were declared on this host."""
+        text = self.run("cat", f"{PROJECT_DIR}/.auren/declared.json")
+        return [service["entry"] for service in json.loads(text)["services"].values()]
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """Name → inspection of every container of the collection, in any state."""
