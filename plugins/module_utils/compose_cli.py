@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from ansible_collections.auren.stack.plugins.module_utils.definition import House
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
@@ -16,33 +17,33 @@ OLDEST = (2, 20, 3)  # the first one whose include: works with relative paths
 PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+# What a caller's environment must not do to us. Compose takes orphans away when the first one says so.
+NEUTRAL = {"COMPOSE_REMOVE_ORPHANS": "false", "COMPOSE_PROFILES": "", "COMPOSE_ENV_FILES": ""}
+
+
+class Runner(Protocol):
+    """Ansible's ``run_command``."""
+
+    def __call__(
+        self, args: Sequence[str], *, path_prefix: str, environ_update: Mapping[str, str], pass_fds: Sequence[int]
+    ) -> tuple[int, str, str]: ...
+
+
 class Compose:
     """The Compose project in a house's directory. keeps: file descriptors that its processes hold open, so that a lock outlives us."""
 
-    def __init__(self, house: House, keeps: Sequence[int] = ()) -> None:
-        self.house, self.keeps = house, keeps
+    def __init__(self, house: House, run: Runner) -> None:
+        self.house, self.run = house, run
+        self.keeps: Sequence[int] = ()
 
     def _run(self, *words: str) -> tuple[int, str]:
-        """Status and what it printed. COMPOSE_* of the caller's environment must not redirect us."""
-        environment: dict[str, str] = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
-        environment["PATH"] = f"{environment.get('PATH', '')}:{PATHS}"
-        command: list[str] = ["docker", "compose", *words]
-        try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                pass_fds=self.keeps,
-            )
-        except FileNotFoundError as error:
+        """Status and what it printed."""
+        if not shutil.which("docker", path=f"{PATHS}:{os.environ.get('PATH', '')}"):
             raise StackError(
                 "the command docker is missing on the target: run the role docker_host, or install docker-cli", "no_cli", "docker"
-            ) from error
-        return done.returncode, done.stdout.strip()
+            )
+        status, out, err = self.run(["docker", "compose", *words], path_prefix=PATHS, environ_update=NEUTRAL, pass_fds=self.keeps)
+        return status, f"{out}\n{err}".strip()
 
     def check_version(self) -> None:
         """Raise StackError when Compose v2 is missing or too old for the files we write."""
@@ -66,7 +67,7 @@ class Compose:
             )
 
     def _project(self, *words: str) -> tuple[int, str]:
-        return self._run("-p", self.house.project, "--project-directory", self.house.project_dir, *words)
+        return self._run("-p", self.house.project, "-f", str(self.house.directory / "docker-compose.yml"), *words)
 
     def check_files(self) -> None:
         """Raise StackError when Compose cannot read what was written."""

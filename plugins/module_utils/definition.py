@@ -84,8 +84,8 @@ class Service:
     @property
     def owner(self) -> tuple[int, int]:
         """uid, gid that the container's process reads its files as."""
-        uid, _, gid = str(self.entry.get("runs_as") or "0:0").partition(":")
-        return int(uid), int(gid or uid)
+        parts = str(self.entry.get("runs_as") or "0:0").split(":")
+        return int(parts[0]), int(parts[-1])
 
     @property
     def environment(self) -> dict[str, str]:
@@ -141,7 +141,11 @@ def _secret_environment(service: Service) -> dict[str, str]:
 
 
 def _definition(service: Service) -> dict[str, Any]:
-    """The Compose service without labels of ours and without depends_on; ``$`` still literal."""
+    """The Compose service without labels of ours; ``$`` still literal.
+
+    No depends_on: Compose before 2.30 counts it in its own hash but not under --no-deps, so ``up -d`` by hand would recreate
+    what we made. The order is that of ``start_order``.
+    """
     house, compose = service.house, dict(service.compose)
     compose.pop("environment", None)
     volumes = list(compose.pop("volumes", None) or [])
@@ -175,7 +179,7 @@ def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
 def spec(service: Service, values: Mapping[str, str]) -> dict[str, str]:
     """Digest per leaf of everything that a running container cannot take in without being recreated.
 
-    Outside it: depends_on, files marked reload, the image's id (compared with the live container), Engine-dependent timing.
+    Outside it: files marked reload, the image's id (compared with the live container), Engine-dependent timing.
     """
     leaves = dict(_leaves(_definition(service), ""))
     for name, text in _secret_environment(service).items():
@@ -192,7 +196,7 @@ _NOUNS = {"environment": "environment key", "files": "file", "secrets": "secret"
 
 
 def _leaf_name(path: str) -> str:
-    head, _, rest = path.partition(".")
+    head, rest = [*path.split(".", 1), ""][:2]
     return f"{_NOUNS[head]} {rest}" if head in _NOUNS and rest else path
 
 
@@ -219,10 +223,10 @@ def _escaped(value: Any) -> Any:
     return value
 
 
-def fragment(service: Service, wanted: Mapping[str, str], members: Mapping[str, Service], api: tuple[int, ...]) -> dict[str, Any]:
+def fragment(service: Service, wanted: Mapping[str, str], api: tuple[int, ...]) -> dict[str, Any]:
     """The content of ``services/<name>.yml``.
 
-    wanted: the spec. members: all services of the project, for depends_on. api: the Engine's API version.
+    wanted: the spec. api: the Engine's API version.
     """
     definition = _definition(service)
     if service.gated_by_health and api >= (1, 44):  # Engine 25; earlier ones refuse the key
@@ -232,10 +236,6 @@ def fragment(service: Service, wanted: Mapping[str, str], members: Mapping[str, 
     definition["labels"] = labels
     if _secret_environment(service):
         definition["env_file"] = [*(definition.get("env_file") or []), str(service.env_path)]
-    needs = [members[n] for n in service.needs if n in members]
-    if needs:
-        conditions = {True: "service_healthy", False: "service_started"}
-        definition["depends_on"] = {n.name: {"condition": conditions[n.gated_by_health]} for n in needs}
     result: dict[str, Any] = {"services": {service.name: _escaped(definition)}}
     if service.data:
         result["volumes"] = {d["volume"]: {"external": True, "name": d["volume"]} for d in service.data}

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import time
 import urllib.error
-import urllib.request
 from dataclasses import replace
 from typing import Callable
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.auren.stack.plugins.module_utils import definition, files
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
-from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import Before
@@ -26,9 +26,9 @@ from ansible_collections.auren.stack.plugins.module_utils.project_plan import Wo
 class Apply:
     """One application of one plan. ``done``: a line per operation with its seconds, in the order they were done."""
 
-    def __init__(self, engine: Engine, house: House, observed: Observed, work: Work, lock: Lock) -> None:
-        self.engine, self.house, self.observed, self.work, self.lock = engine, house, observed, work, lock
-        self.compose = Compose(house)
+    def __init__(self, engine: Engine, compose: Compose, observed: Observed, work: Work, lock: Lock) -> None:
+        self.engine, self.compose, self.observed, self.work, self.lock = engine, compose, observed, work, lock
+        self.house = compose.house
         self.gate = Gate(engine, work.called)
         self.done: list[str] = []
         self.before: dict[str, Before] = {}
@@ -138,12 +138,12 @@ class Apply:
     def _post(self, url: str) -> str:
         """Empty when the service answered 2xx, else what it said."""
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="POST", data=b""), timeout=30):
-                return ""
+            open_url(url, method="POST", data=b"", timeout=30, use_proxy=False).close()
         except urllib.error.HTTPError as error:
             return f"{error.code} {error.read().decode(errors='replace').strip()}"
         except OSError as error:
             return str(error)
+        return ""
 
     # --- the way back -----------------------------------------------------------------------------------------------
 
@@ -190,8 +190,7 @@ class Apply:
         now = self.engine.image(service.image)
         if name not in self.touched or container is None or (now and now.id == container.image_id):
             return
-        members = {n: d.service for n, d in {**self.work.merged, **self.observed.declared}.items()}
-        content = definition.fragment(service, self.observed.declared[name].spec, members, self.observed.snapshot.api_version)
+        content = definition.fragment(service, self.observed.declared[name].spec, self.observed.snapshot.api_version)
         files.write(definition.fragment_file(service, definition.with_image(content, name, container.image_id)))
 
     def _reload_previous(self) -> None:

@@ -41,7 +41,7 @@ class OwnedFile:
 class Work:
     """A plan, and what apply needs beside it.
 
-    files: everything that is written, in order. stale: files to remove. fragments: the contents per service.
+    files: everything that is written, in order. stale: files to remove.
     merged: the declared set afterwards. new_volumes: to be created.
     """
 
@@ -49,7 +49,6 @@ class Work:
     called: dict[str, Service]
     files: list[OwnedFile] = field(default_factory=list)
     stale: list[Path] = field(default_factory=list)
-    fragments: dict[str, dict[str, Any]] = field(default_factory=dict)
     merged: dict[str, Declared] = field(default_factory=dict)
     new_volumes: list[str] = field(default_factory=list)
 
@@ -198,11 +197,14 @@ def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, i
 
 
 def _file_operations(work: Work, house: House, replaced: list[str]) -> None:
-    """Keep the files that differ, and name them; those of services that are created or recreated anyway need no line."""
+    """Keep the files that differ, and name them, but for what goes without saying.
+
+    That is the files of a service that is created or recreated, and the project's own beside any other change.
+    """
     work.files = [f for f in work.files if difference(f.wanted)]
+    other = bool(replaced or work.stale or any(f.service for f in work.files))
     for file in work.files:
-        quiet = file.service in replaced if file.service else bool(replaced)
-        if not quiet:
+        if not (file.service in replaced if file.service else other):
             why = difference(file.wanted)
             path = str(file.wanted.path.relative_to(house.directory))
             work.plan.operations.append(Operation("write", path, why, before=why, after="as declared"))
@@ -266,14 +268,12 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
 
 def _collect_files(work: Work, house: House, observed: Observed) -> None:
     """Every file of the project in the order it has to be written: secrets, what services read, definitions, record."""
-    members = {name: d.service for name, d in work.merged.items()}
     used = sorted({n for s in work.called.values() for n in s.secret_names() if observed.values[n]})
     work.files = [OwnedFile("", WantedFile(house.directory / "secrets" / name, observed.values[name].encode(), 0o600)) for name in used]
     for name, service in work.called.items():
         work.files += [OwnedFile(name, wanted) for wanted in definition.service_files(service, observed.values)]
     for name, declared in work.merged.items():
-        content = definition.fragment(declared.service, declared.spec, members, observed.snapshot.api_version)
-        work.fragments[name] = content
+        content = definition.fragment(declared.service, declared.spec, observed.snapshot.api_version)
         work.files.append(OwnedFile(name, definition.fragment_file(declared.service, content)))
     work.files += [OwnedFile("", wanted) for wanted in record_files(house, observed, work.merged)]
 

@@ -137,9 +137,8 @@ class Leaving:
             self.house.directory.rmdir()
 
     def _record(self) -> None:
-        """The others no longer depend on what is gone; an empty project leaves no definition behind."""
-        members = {n: d.service for n, d in self.declared.items()}
-        if not members:
+        """The project without what is gone; an empty one leaves no definition behind."""
+        if not self.declared:
             for path in (
                 self.house.directory / "docker-compose.yml",
                 declared_path(self.house.directory),
@@ -148,10 +147,7 @@ class Leaving:
                 if path.exists():
                     path.unlink()
             return
-        for name, declared in self.declared.items():
-            content = definition.fragment(declared.service, declared.spec, members, self.engine.version)
-            files.write(definition.fragment_file(members[name], content))
-        files.write(definition.master_file(self.house, sorted(members)))
+        files.write(definition.master_file(self.house, sorted(self.declared)))
         files.write(declared_file(self.house.directory, self.declared))
 
 

@@ -33,7 +33,7 @@ def _row(engine: Engine, observed: Observed, service: Service) -> dict[str, str]
 
 def overview(engine: Engine, observed: Observed, declared: Mapping[str, Declared]) -> dict[str, Any]:
     """``services``: a dict a service, ``table``: the same as lines, with what stands in for something else below."""
-    rows: list[dict[str, str]] = [_row(engine, observed, d.service) for _, d in sorted(declared.items())]
+    rows: list[dict[str, str]] = [_row(engine, observed, d.service) for d in (declared[name] for name in sorted(declared))]
     lines = table(rows, COLUMNS)
     stand_ins = list(dict.fromkeys(f"{row['image']}: {row['stands_in']}" for row in rows if row["stands_in"]))
     if stand_ins:

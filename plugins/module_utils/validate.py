@@ -28,7 +28,7 @@ def _is_reference(value: Any) -> bool:
 
 
 def _is_restart(value: Any) -> bool:
-    return str(value).split(":")[0] in RESTARTS
+    return str(value).split(":", maxsplit=1)[0] in RESTARTS
 
 
 # compose key → (what it has to be, the variable's suffix, the test)

@@ -142,6 +142,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.auren.stack.plugins.module_utils import host_ports, project, validate
+from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
@@ -215,7 +216,7 @@ def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> d
     result = planned(work.plan)
     if not module.check_mode:
         if work.plan.changed or work.files:
-            apply = Apply(engine, home, observed, work, lock)
+            apply = Apply(engine, Compose(home, module.run_command), observed, work, lock)
             apply.run()
             result["operations"] = apply.done
         settle(engine, services)

@@ -102,9 +102,9 @@ def _answer(connection: _Connection, code: int, body: bytes, user: str, password
         scram = Scram(password)
         first = scram.first()
         connection.send(b"p", b"SCRAM-SHA-256\0" + struct.pack("!I", len(first)) + first)
-        _, message = connection.receive()
+        message = connection.receive()[1]
         connection.send(b"p", scram.final(message[4:]))
-        _, message = connection.receive()
+        message = connection.receive()[1]
         scram.check(message[4:])
     else:
         raise LoginError(f"the server asks for authentication method {code}, which is not known here")

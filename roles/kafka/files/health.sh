@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Healthy: the broker answers, topics.sh has finished, and the partitions of every declared topic are there.
 # Arguments: log directory, port inside the network.
 fail() { echo "$*"; exit 1; }

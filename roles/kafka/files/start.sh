@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # PID 1: runs the broker with the image's own command and hands signals on to it; topics.sh works beside it.
 # Arguments: folder of Kafka's tools, log directory, port inside the network, the image's command.
 set -u

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Brings the broker's topics to topics.txt (a line: name, partitions, key=value ...): creates what is missing, adds
 # partitions, sets configurations; deletes and shrinks nothing. Arguments: folder of Kafka's tools, port.
 set -uo pipefail

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Applies schema.sql as soon as the server listens on TCP, which the temporary server of a first start does not.
 # Must end with status 0: the server is the parent of this process and takes another one for a crash of its own.
 until pg_isready -q -h 127.0.0.1; do sleep 0.5; done

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Healthy: a login over TCP with the password that the clients hold succeeds, and every table of schema.sql is there.
 fail() { echo "$*"; exit 1; }
 

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Makes the root of all offline images: Debian trixie without documents, from this host's own package mirror, with this
 # host's certificate authorities, proxy and pip settings, so that apt, pip and mvn work in whatever is built on it.
 #

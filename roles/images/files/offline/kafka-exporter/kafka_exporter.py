@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """Kafka's offsets and consumer lag as Prometheus metrics.
 
 A stand-in for https://github.com/danielqsj/kafka_exporter (v1.9.0): the same flags, port, metric names, labels and
@@ -153,7 +153,7 @@ class KafkaCollector(Collector):
     @staticmethod
     def _add_group(sample: Sample, group: str, committed: dict[tuple[str, int], int], newest: dict[tuple[str, int], int]) -> None:
         """Every partition of each topic that the group has committed anything of; the sums leave out the others."""
-        for topic in sorted({topic for topic, _ in committed}):
+        for topic in sorted({topic for (topic, _partition) in committed}):
             lags = []
             for key in sorted(key for key in newest if key[0] == topic):
                 offset = committed.get(key, NO_OFFSET)
@@ -219,7 +219,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{kind}.filter", dest=f"{kind}_filter", default=".*", metavar="REGEX")
         parser.add_argument(f"--{kind}.exclude", dest=f"{kind}_exclude", default="^$", metavar="REGEX")
     options = parser.parse_args(arguments)
-    options.host, _, port = options.listen.rpartition(":")
+    options.host, port = options.listen.rsplit(":", 1)
     if not port.isdigit() or int(port) > 65535:
         parser.error(f"--web.listen-address={options.listen}: expected [HOST]:PORT")
     options.port = int(port)

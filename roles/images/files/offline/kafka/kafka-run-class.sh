@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # kafka-run-class.sh CLASS [ARGUMENT ...], and every kafka-*.sh, which are links to it. Environment as in the release:
 # KAFKA_HEAP_OPTS, KAFKA_JVM_PERFORMANCE_OPTS, KAFKA_LOG4J_OPTS, KAFKA_JMX_OPTS, KAFKA_OPTS, CLASSPATH, LOG_DIR.
 base=/opt/kafka

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # TimescaleDB in the first databases and in those made later, as in the image of its makers.
 set -e
 for database in template1 postgres "$POSTGRES_DB"; do

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # The entrypoint contract of the official postgres image: POSTGRES_PASSWORD, POSTGRES_USER, POSTGRES_DB,
 # POSTGRES_INITDB_ARGS (each also as NAME_FILE), POSTGRES_INITDB_WALDIR, POSTGRES_HOST_AUTH_METHOD, PGDATA and
 # /docker-entrypoint-initdb.d. One thing is stricter: the folder $PGDATA/.init, which initdb fills and which goes when every

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # The entrypoint contract of the official redis image: options or a .conf file alone mean redis-server; root takes
 # over /data and steps down. The official binary is built with protected mode off; here it is an argument, unless the
 # arguments or the configuration file say otherwise.

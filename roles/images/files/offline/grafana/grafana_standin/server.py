@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _known(self) -> bool:
         """Whether the request carries the administrator's name and password (basic authentication)."""
-        kind, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        kind, encoded = [*self.headers.get("Authorization", "").split(" ", 1), ""][:2]
         try:
             given = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
