@@ -143,8 +143,8 @@ def _secret_environment(service: Service) -> dict[str, str]:
 def _definition(service: Service) -> dict[str, Any]:
     """The Compose service without labels of ours; ``$`` still literal.
 
-    No depends_on: Compose before 2.30 counts it in its own hash but not under --no-deps, so ``up -d`` by hand would recreate
-    what we made. The order is that of ``start_order``.
+    No depends_on: Compose 2.26 counts it in its own hash but not under --no-deps, so ``up -d`` by hand would recreate what we
+    made (tried; 5.6 does not). The order is that of ``start_order``.
     """
     house, compose = service.house, dict(service.compose)
     compose.pop("environment", None)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import definition, guards, validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
