@@ -14,7 +14,7 @@ ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main
 ENTRY_KEYS = {"name", "role", "build", "compose", "data", "aliases", "runs_as", "needs"}
 ENTRY_KEYS |= {"files", "reload", "secrets", "facts", "gate", "look", "checks"}
 OF_THE_HOUSE = {"container_name", "networks", "logging", "labels", "depends_on", "env_file"}  # added to every service
-PLACEHOLDER = re.compile(r"<<secret:([a-z0-9_]+)(?::(?:url|json))?>>")
+PLACEHOLDER = re.compile(r"<<secret:([a-z0-9_]+)(?::(?:url|json|pgpass))?>>")
 UNSPECIFIED = {"auren_secrets"}  # an argument spec prints the value of a wrong type
 
 TASKS = """\
