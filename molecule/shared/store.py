@@ -30,22 +30,17 @@ clone() {
 
 
 def images_for_hosts() -> dict[str, str]:
-    """Reference → id of every image a playbook run may need inside a target host.
+    """Reference → id of every image that `site` may need inside a target host.
 
-    The rule: what the outer Engine has of the images pinned in the wiring, and every tagged image made by the role
-    `images` (labels `auren.stack.offline=true` and `auren.stack.context`), except the target hosts' own images.
+    The rule: what the outer Engine has of the images pinned in the wiring and of the offline set that may take their
+    place, by name. So it holds where images were pulled and where they were built.
     """
     wiring = yaml.safe_load((ROOT / "roles/wiring/defaults/main.yml").read_text())
-    pinned = set(wiring["auren_images"].values())
-    made = {*ids("image", "label=auren.stack.offline=true"), *ids("image", "label=auren.stack.context")}
-    found: dict[str, str] = {}
-    for image in inspect("image", ids("image", "dangling=false")):
-        labels = image["Config"].get("Labels") or {}
-        short = image["Id"].removeprefix("sha256:")[:12]
-        for reference in image["RepoTags"] or []:
-            if LABEL not in labels and (reference in pinned or short in made):
-                found[reference] = image["Id"]
-    return dict(sorted(found.items()))
+    offline = yaml.safe_load((ROOT / "roles/images/vars/main.yml").read_text())
+    wanted = {*wiring["auren_images"].values(), *(entry["image"] for entry in offline["images_offline"])}
+    listed = docker("image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").splitlines()
+    found = dict(line.split(" ", 1) for line in sorted(listed))
+    return {reference: image for reference, image in found.items() if reference in wanted}
 
 
 def key_of(images: dict[str, str]) -> str:

@@ -71,5 +71,5 @@ def test_the_project_can_be_used_by_hand(target: Target, containers: dict[str, A
 
 def test_by_hand_up_changes_nothing(target: Target) -> None:
     before = target.started()
-    target.docker("compose", "--project-directory", PROJECT_DIR, "up", "--detach", "--no-recreate")
+    target.docker("compose", "--project-directory", PROJECT_DIR, "up", "--detach")
     assert target.started() == before
