@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
@@ -142,11 +142,19 @@ def recreate_causes(service: Service, container: Container, wanted: Mapping[str,
     return causes
 
 
+def leftovers(names: Collection[str], house: House, observed: Observed) -> list[Container]:
+    """Containers that Compose made for these services under a name for the moment, and that a run which was cut off left behind."""
+    ours = (c for c in observed.snapshot.containers if c.belongs(house.project) and c.labels[LABEL_SERVICE] in names)
+    return [c for c in ours if c.name != c.labels[LABEL_SERVICE] and not c.alive]
+
+
 def _container_operation(service: Service, observed: Observed, wanted: Mapping[str, str]) -> Operation | None:
     container = observed.snapshot.container(service.name)
     if container is None:
         return Operation("create", service.name, "it is not there", after=service.image)
     causes = recreate_causes(service, container, wanted, observed.images.get(service.image))
+    if leftovers([service.name], service.house, observed):  # the Engine may still be about to stop it, as Compose had asked
+        causes.append("a run was cut off while it replaced it")
     if causes:
         before = container.image if container.image != service.image else "as created"
         return Operation("recreate", service.name, ", ".join(causes), before=before, after=", ".join(causes))
@@ -214,15 +222,6 @@ def _file_operations(work: Work, house: House, replaced: list[str]) -> None:
         )
 
 
-def leftovers(house: House, called: Mapping[str, Service], observed: Observed) -> list[Container]:
-    """Containers that Compose made under a name for the moment, and that a run which was cut off left behind. None of them runs."""
-    return [
-        c
-        for c in observed.snapshot.containers
-        if c.belongs(house.project) and c.labels[LABEL_SERVICE] in called and c.name not in called and not c.alive
-    ]
-
-
 def _stale_files(work: Work, observed: Observed) -> list[Path]:
     """Files that an earlier run wrote for a called service and that are no longer declared."""
     stale: list[Path] = []
@@ -257,7 +256,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
     replaced = [op.target for op in containers if op and op.kind in ("create", "recreate")]
     work.stale = _stale_files(work, observed)
     _file_operations(work, house, replaced)
-    gone = leftovers(house, called, observed)
+    gone = leftovers(called, house, observed)
     work.plan.operations += [Operation("remove container", c.name, "a run that was cut off left it behind", before=c.state) for c in gone]
     work.plan.operations += [op for op in containers if op]
     changed = [file.wanted.path for file in work.files]

@@ -20,13 +20,8 @@ IMAGES = {  # under names of our own: whoever builds the originals anew changes 
     "prometheus": "prom/prometheus:v2.53.3",
     "postgres": "timescale/timescaledb:latest-pg17",
 }
-HEALTHY = {
-    "test": ["CMD", "test", "-e", "/tmp/healthy"],
-    "interval": "500ms",
-    "start_interval": "100ms",
-    "retries": 2,
-    "start_period": "60s",
-}
+HEALTHY = {"test": ["CMD", "ls", "/tmp/healthy"], "interval": "500ms", "start_interval": "100ms", "retries": 2, "start_period": "60s"}
+GATE = {"deadline": 20, "hold": 0.3}
 
 
 def docker(*words: str, check: bool = True) -> str:
@@ -123,7 +118,7 @@ class Project:
             "name": self.called(short),
             "role": short,
             "compose": {**base, **(compose or {})},
-            "gate": {"deadline": 20, "hold": 1},
+            "gate": GATE,
             **entry,
         }
 

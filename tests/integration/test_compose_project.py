@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ def pair(project: Project, level: str = "info") -> list[dict[str, Any]]:
     first = project.service("first", compose={"environment": {"LOG_LEVEL": level, "PLAIN": "a$b ${c}"}}, aliases=["one"])
     second = project.service("second", needs=[project.called("first")], files={"x.conf": {"content": "x = 1\n"}})
     return [first, second]
+
+
+@pytest.fixture(scope="module")
+def two(new_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One converged project for tests that leave it as they found it."""
+    with new_project(tmp_path_factory.mktemp("two")) as made:
+        made.do(*pair(made))
+        yield made
 
 
 def test_four_runs_check_do_check_do(project: Project) -> None:
@@ -66,14 +75,13 @@ def test_an_environment_change_recreates_exactly_one(project: Project) -> None:
     assert not project.do(*pair(project, "debug")).changed
 
 
-def test_what_it_writes_works_by_hand(project: Project) -> None:
-    project.do(*pair(project))
-    before = {name: project.started(name) for name in ("first", "second")}
-    assert project.compose("config", "--quiet") == ""
-    assert set(project.compose("ps", "--services").split()) == {project.called("first"), project.called("second")}
-    project.compose("up", "-d")
-    assert {name: project.started(name) for name in before} == before
-    assert not project.do(*pair(project)).changed
+def test_what_it_writes_works_by_hand(two: Project) -> None:
+    before = {name: two.started(name) for name in ("first", "second")}
+    assert two.compose("config", "--quiet") == ""
+    assert set(two.compose("ps", "--services").split()) == {two.called("first"), two.called("second")}
+    two.compose("up", "-d")
+    assert {name: two.started(name) for name in before} == before
+    assert not two.do(*pair(two)).changed
 
 
 def test_a_call_merges(project: Project) -> None:
@@ -117,14 +125,6 @@ def test_a_file_lost_or_edited_is_put_back(two: Project, path: str, damage: str,
     assert file.read_bytes() == was
     assert file.stat().st_mode & 0o777 == 0o644
     assert two.started("second") == started
-
-
-@pytest.fixture(scope="module")
-def two(network: str, tmp_path_factory: pytest.TempPathFactory, new_project: Any) -> Any:
-    """One converged project for tests that leave it as they found it."""
-    with new_project(tmp_path_factory.mktemp("two")) as made:
-        made.do(*pair(made))
-        yield made
 
 
 def test_the_record_on_disk_says_when_it_is_damaged(two: Project) -> None:

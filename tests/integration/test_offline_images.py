@@ -38,11 +38,19 @@ SECRET = "/run/secrets/password"
 # image → what `docker image inspect` must say, as the makers' images do
 CONFIG: dict[str, dict[str, Any]] = {
     PYTHON: {"Cmd": ["python3"]},
-    POSTGRES: {"Entrypoint": ["docker-entrypoint.sh"], "Cmd": ["postgres"], "StopSignal": "SIGINT",
-               "Volumes": {"/var/lib/postgresql/data": {}}},
+    POSTGRES: {
+        "Entrypoint": ["docker-entrypoint.sh"],
+        "Cmd": ["postgres"],
+        "StopSignal": "SIGINT",
+        "Volumes": {"/var/lib/postgresql/data": {}},
+    },
     REDIS: {"Entrypoint": ["docker-entrypoint.sh"], "Cmd": ["redis-server"], "WorkingDir": "/data", "Volumes": {"/data": {}}},
-    KAFKA: {"User": "appuser", "Cmd": ["/etc/kafka/docker/run"], "ExposedPorts": {"9092/tcp": {}},
-            "Volumes": {"/etc/kafka/secrets": {}, "/mnt/shared/config": {}, "/var/lib/kafka/data": {}}},
+    KAFKA: {
+        "User": "appuser",
+        "Cmd": ["/etc/kafka/docker/run"],
+        "ExposedPorts": {"9092/tcp": {}},
+        "Volumes": {"/etc/kafka/secrets": {}, "/mnt/shared/config": {}, "/var/lib/kafka/data": {}},
+    },
     PROMETHEUS: {"User": "nobody", "Entrypoint": ["/bin/prometheus"], "WorkingDir": "/prometheus", "Volumes": {"/prometheus": {}}},
     NODE: {"User": "nobody", "Entrypoint": ["/bin/node_exporter"], "ExposedPorts": {"9100/tcp": {}}},
     REDIS_EXPORTER: {"User": "59000:59000", "Entrypoint": ["/redis_exporter"], "ExposedPorts": {"9121/tcp": {}}},
@@ -73,8 +81,14 @@ class Lab:
             pytest.skip(f"{image} is not on this Engine: build the offline image set first")
         endpoint = self.client.api.create_endpoint_config(aliases=[name])
         container = self.client.containers.create(
-            image, name=f"{self.prefix}-{name}", hostname=name, labels=LABELS, network=self.prefix,
-            networking_config={self.prefix: endpoint}, **options)
+            image,
+            name=f"{self.prefix}-{name}",
+            hostname=name,
+            labels=LABELS,
+            network=self.prefix,
+            networking_config={self.prefix: endpoint},
+            **options,
+        )
         self.containers.append(container)
         for path, text in (files or {}).items():
             put(container, path, text)
@@ -126,31 +140,47 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def postgres(lab: Lab) -> Any:
     files = {SECRET: PASSWORD + "\n", "/docker-entrypoint-initdb.d/50-once.sql": "CREATE TABLE once (n int); INSERT INTO once VALUES (1);"}
-    server = lab.start("postgres", POSTGRES, files, environment={
-        "POSTGRES_PASSWORD_FILE": SECRET, "POSTGRES_USER": "auren", "POSTGRES_DB": "stack"})
+    server = lab.start(
+        "postgres", POSTGRES, files, environment={"POSTGRES_PASSWORD_FILE": SECRET, "POSTGRES_USER": "auren", "POSTGRES_DB": "stack"}
+    )
     until("PostgreSQL accepts TCP", lambda: run(server, "pg_isready", "-h", "postgres")[0] == 0)
     return server
 
 
 @pytest.fixture(scope="module")
 def redis(lab: Lab) -> Any:
-    server = lab.start("redis", REDIS, {"/etc/redis/redis.conf": f'requirepass "{PASSWORD}"\nappendonly yes\n'},
-                       command=["redis-server", "/etc/redis/redis.conf"])
+    server = lab.start(
+        "redis",
+        REDIS,
+        {"/etc/redis/redis.conf": f'requirepass "{PASSWORD}"\nappendonly yes\n'},
+        command=["redis-server", "/etc/redis/redis.conf"],
+    )
     until("Redis listens", logged(server, "Ready to accept connections"))
     return server
 
 
 @pytest.fixture(scope="module")
 def kafka(lab: Lab) -> Any:
-    server = lab.start("kafka", KAFKA, mem_limit="512m", environment={
-        "CLUSTER_ID": "4L6g3nShT-eMCtK--X86sw", "KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
-        "KAFKA_LISTENERS": "INSIDE://:9092,HOST://:19092,CONTROLLER://:9093",
-        "KAFKA_ADVERTISED_LISTENERS": "INSIDE://kafka:9092,HOST://127.0.0.1:19092",
-        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "INSIDE:PLAINTEXT,HOST:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "KAFKA_INTER_BROKER_LISTENER_NAME": "INSIDE", "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093", "KAFKA_LOG_DIRS": "/var/lib/kafka/data",
-        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1", "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-        "KAFKA_HEAP_OPTS": "-Xms192m -Xmx192m"})
+    server = lab.start(
+        "kafka",
+        KAFKA,
+        mem_limit="512m",
+        environment={
+            "CLUSTER_ID": "4L6g3nShT-eMCtK--X86sw",
+            "KAFKA_NODE_ID": "1",
+            "KAFKA_PROCESS_ROLES": "broker,controller",
+            "KAFKA_LISTENERS": "INSIDE://:9092,HOST://:19092,CONTROLLER://:9093",
+            "KAFKA_ADVERTISED_LISTENERS": "INSIDE://kafka:9092,HOST://127.0.0.1:19092",
+            "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "INSIDE:PLAINTEXT,HOST:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "KAFKA_INTER_BROKER_LISTENER_NAME": "INSIDE",
+            "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+            "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+            "KAFKA_LOG_DIRS": "/var/lib/kafka/data",
+            "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+            "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+            "KAFKA_HEAP_OPTS": "-Xms192m -Xmx192m",
+        },
+    )
     until("Kafka starts", logged(server, "Kafka Server started"), 60)
     return server
 
@@ -197,8 +227,12 @@ def test_postgres_asks_for_the_password_of_the_file_and_has_hypertables(lab: Lab
 
 def test_postgres_begins_an_interrupted_init_again(lab: Lab) -> None:
     script = "/docker-entrypoint-initdb.d/99-last.sh"
-    server = lab.start("interrupted", POSTGRES, {SECRET: PASSWORD, script: "echo reached; sleep 60\n"}, environment={
-        "POSTGRES_PASSWORD_FILE": SECRET, "POSTGRES_USER": "auren", "POSTGRES_DB": "stack"})
+    server = lab.start(
+        "interrupted",
+        POSTGRES,
+        {SECRET: PASSWORD, script: "echo reached; sleep 60\n"},
+        environment={"POSTGRES_PASSWORD_FILE": SECRET, "POSTGRES_USER": "auren", "POSTGRES_DB": "stack"},
+    )
     until("the last init script runs", logged(server, "reached"))
     server.kill()
     put(server, script, "psql -U auren -d stack -qc 'CREATE TABLE whole ()'\n")
@@ -262,12 +296,28 @@ scrape_configs:
 
 def test_prometheus_sees_the_exporters_and_they_see_their_servers(lab: Lab, postgres: Any, redis: Any) -> None:
     lab.start("node", NODE)
-    lab.start("redis-exporter", REDIS_EXPORTER, {SECRET: json.dumps({"redis://redis:6379": PASSWORD})},
-              environment={"REDIS_ADDR": "redis://redis:6379", "REDIS_PASSWORD_FILE": SECRET})
-    lab.start("postgres-exporter", POSTGRES_EXPORTER, {SECRET: PASSWORD}, environment={
-        "DATA_SOURCE_URI": "postgres:5432/stack?sslmode=disable", "DATA_SOURCE_USER": "auren", "DATA_SOURCE_PASS_FILE": SECRET})
-    server = lab.start("prometheus", PROMETHEUS, {"/etc/prometheus/prometheus.yml": SCRAPE},
-                       command=["--config.file=/etc/prometheus/prometheus.yml", "--web.enable-lifecycle"])
+    lab.start(
+        "redis-exporter",
+        REDIS_EXPORTER,
+        {SECRET: json.dumps({"redis://redis:6379": PASSWORD})},
+        environment={"REDIS_ADDR": "redis://redis:6379", "REDIS_PASSWORD_FILE": SECRET},
+    )
+    lab.start(
+        "postgres-exporter",
+        POSTGRES_EXPORTER,
+        {SECRET: PASSWORD},
+        environment={
+            "DATA_SOURCE_URI": "postgres:5432/stack?sslmode=disable",
+            "DATA_SOURCE_USER": "auren",
+            "DATA_SOURCE_PASS_FILE": SECRET,
+        },
+    )
+    server = lab.start(
+        "prometheus",
+        PROMETHEUS,
+        {"/etc/prometheus/prometheus.yml": SCRAPE},
+        command=["--config.file=/etc/prometheus/prometheus.yml", "--web.enable-lifecycle"],
+    )
 
     def value(query: str) -> str:
         return run(server, "promtool", "query", "instant", "http://localhost:9090", query)[1]
@@ -276,7 +326,11 @@ def test_prometheus_sees_the_exporters_and_they_see_their_servers(lab: Lab, post
         return value(query).startswith(expected)
 
     until("Prometheus is healthy", lambda: run(server, "promtool", "check", "healthy")[0] == 0)
-    for query, expected in {"sum(up)": "{} => 4 ", "sum(pg_up)": "{} => 1 ", "sum(redis_up)": "{} => 1 ",
-                            "sum(node_textfile_scrape_error)": "{} => 0 "}.items():
+    for query, expected in {
+        "sum(up)": "{} => 4 ",
+        "sum(pg_up)": "{} => 1 ",
+        "sum(redis_up)": "{} => 1 ",
+        "sum(node_textfile_scrape_error)": "{} => 0 ",
+    }.items():
         until(f"{query}: {expected}", partial(says, query, expected))
     assert 'collector="systemd"' not in value("node_scrape_collector_success")
