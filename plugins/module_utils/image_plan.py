@@ -114,13 +114,22 @@ class Planner:
             self._obtain(wanted)
 
     def _own_build(self, wanted: Wanted, present: Image | None) -> None:
-        if present and present.labels.get(LABEL_CONTEXT) == wanted.digest:
+        for base in wanted.bases:
+            on_host = self.ask.present(base)
+            if on_host:
+                self._newer(Wanted(base, wanted.service, wanted.role), on_host)
+        renewed = self._planned(wanted.bases)
+        if present and present.labels.get(LABEL_CONTEXT) == wanted.digest and not renewed:
             return
         for base in wanted.bases:
             if not self.ask.present(base):
                 self._obtain(Wanted(base, wanted.service, wanted.role))
-        cause = "its files changed" if present else "it is not on this host"
+        cause = f"{renewed} that it is built on changes" if renewed else "its files changed" if present else "it is not on this host"
         self._add(Step("build", wanted.image, cause, wanted.context))
+
+    def _planned(self, images: Iterable[str]) -> str:
+        """The first of these images that the plan is about to make or pull anew; empty when none is."""
+        return next((image for image in images if any(step.image == image for step in self.plan.steps)), "")
 
     def _newer(self, wanted: Wanted, present: Image) -> None:
         """Behind a known tag only when updates are asked for."""
@@ -131,11 +140,26 @@ class Planner:
         if digest:
             if not any(known.endswith(digest) for known in present.digests):
                 self._add(Step("pull", wanted.image, f"the registry has another one behind this tag ({digest[:19]})"))
-        elif recipe and present.labels.get(LABEL_OFFLINE) and present.labels.get(LABEL_CONTEXT) != recipe.digest:
-            self._build(recipe, "its recipe changed")
+        elif recipe:
+            self._refresh(recipe, present)
+
+    def _refresh(self, recipe: Recipe, present: Image) -> None:
+        """An image of the offline set is made anew when its recipe, or an image it is built on, has changed."""
+        for need in (self.recipes[name] for name in recipe.needs if name in self.recipes):
+            on_host = self.ask.present(need.image)
+            if on_host:
+                self._refresh(need, on_host)
+        if not present.labels.get(LABEL_OFFLINE) or not recipe.digest:
+            return
+        renewed = self._planned(recipe.needs)
+        if renewed or present.labels.get(LABEL_CONTEXT) != recipe.digest:
+            self._build(recipe, f"{renewed} that it is built on changes" if renewed else "its recipe changed")
 
     def _obtain(self, wanted: Wanted) -> None:
         if self.source == "local":
+            if self._substitute_in_use(wanted):
+                self._offline(wanted)
+                return
             raise self._missing(wanted, "auren_image_source is local, which never pulls or builds; load it by hand")
         if self.source == "archive":
             self._add(Step("load", self.archive, f"{wanted.image} is not on this host"))
@@ -187,8 +211,11 @@ class Planner:
                 f"no registry offers it, and {recipe.image} of the offline set cannot be used on the data that is already in {wanted.data}",
             )
         self.plan.images[wanted.image] = recipe.image
-        if not self.ask.present(recipe.image):
+        present = self.ask.present(recipe.image)
+        if not present:
             self._build(recipe, f"no registry can be reached; it is used instead of {wanted.image}")
+        elif self.update:
+            self._refresh(recipe, present)
 
     def _build(self, recipe: Recipe, cause: str) -> None:
         for need in recipe.needs:
