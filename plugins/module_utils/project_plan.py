@@ -31,10 +31,11 @@ PortTaken = Callable[[Binding], str]
 
 @dataclass(frozen=True)
 class OwnedFile:
-    """A file and the service it belongs to; "" for the project's own."""
+    """A file and the service it belongs to; "" for the project's own. record: it only says what the others are."""
 
     service: str
     wanted: WantedFile
+    record: bool = False
 
 
 @dataclass
@@ -207,12 +208,13 @@ def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, i
 def _file_operations(work: Work, house: House, replaced: list[str]) -> None:
     """Keep the files that differ, and name them, but for what goes without saying.
 
-    That is the files of a service that is created or recreated, and the project's own beside any other change.
+    That is the files of a service that is created or recreated, and the project's record of any other change.
     """
     work.files = [f for f in work.files if difference(f.wanted)]
-    other = bool(replaced or work.stale or any(f.service for f in work.files))
+    other = bool(replaced or work.stale or any(not f.record for f in work.files))
     for file in work.files:
-        if not (file.service in replaced if file.service else other):
+        quiet = other if file.record else file.service in replaced if file.service else bool(replaced)
+        if not quiet:
             why = difference(file.wanted)
             path = str(file.wanted.path.relative_to(house.directory))
             work.plan.operations.append(Operation("write", path, why, before=why, after="as declared"))
@@ -274,7 +276,7 @@ def _collect_files(work: Work, house: House, observed: Observed) -> None:
     for name, declared in work.merged.items():
         content = definition.fragment(declared.service, declared.spec, observed.snapshot.api_version)
         work.files.append(OwnedFile(name, definition.fragment_file(declared.service, content)))
-    work.files += [OwnedFile("", wanted) for wanted in record_files(house, observed, work.merged)]
+    work.files += [OwnedFile("", wanted, record=True) for wanted in record_files(house, observed, work.merged)]
 
 
 def record_files(house: House, observed: Observed, declared: Mapping[str, Declared]) -> list[WantedFile]:
