@@ -34,6 +34,7 @@ down: $(RUN) ## stop the services, keep their data
 clean: $(RUN) ## remove all that was made; data only by name: DATA="volume ..."
 	ansible-playbook playbooks/clean.yml -i inventory/local.yml \
 	    -e '{"auren_remove_data": [$(subst $(space),$(comma),$(strip $(quoted)))]}' $(ARGS)
+	-@python molecule/shared/hosts.py clean 2>/dev/null
 	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .ansible .venv-apps .venv
 
 check: $(DEV) $(APPS) ## lint, types, unit tests: under two minutes

@@ -41,3 +41,14 @@ def test_the_variable_set_back_recreates_it_alone_again(target: Target) -> None:
     assert seen.status == 0, seen.output
     after = target.started()
     assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {"neuros-advanced"}
+
+
+def test_one_role_by_its_tag_leaves_the_others_in_the_project(target: Target) -> None:
+    before = target.started()
+    seen = play("--tags", "redis", "-e", "redis_memory=200m")
+    assert seen.status == 0, seen.output
+    assert "recreate auren-redis: mem_limit changed" in " ".join(seen.output.split())
+    after = target.started()
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {"auren-redis"}
+    master = target.run("cat", "/opt/auren/docker/docker-compose.yml")
+    assert {f"services/{name}.yml" for name in after} <= {line.strip(' -"') for line in master.splitlines()}
