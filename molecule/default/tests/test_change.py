@@ -47,7 +47,7 @@ def test_one_role_by_its_tag_leaves_the_others_in_the_project(target: Target) ->
     before = target.started()
     seen = play("--tags", "redis", "-e", "redis_memory=200m")
     assert seen.status == 0, seen.output
-    assert "recreate auren-redis: mem_limit changed" in " ".join(seen.output.split())
+    assert "recreate auren-redis: file redis.conf changed, mem_limit changed" in " ".join(seen.output.split())
     after = target.started()
     assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {"auren-redis"}
     master = target.run("cat", "/opt/auren/docker/docker-compose.yml")
