@@ -160,7 +160,7 @@ class Planner:
             if self._substitute_in_use(wanted):
                 self._offline(wanted)
                 return
-            raise self._missing(wanted, "auren_image_source is local, which never pulls or builds; load it by hand")
+            raise self._missing(wanted, "auren_image_source is local, which never pulls or builds")
         if self.source == "archive":
             self._add(Step("load", self.archive, f"{wanted.image} is not on this host"))
             return
@@ -204,7 +204,7 @@ class Planner:
             return
         recipe = self._substitute(wanted.image)
         if recipe is None:
-            raise self._missing(wanted, "no registry offers it and the offline set has no recipe for it")
+            raise self._missing(wanted, "no registry offers it, and the offline set has no recipe for it")
         if wanted.data and not self._substitute_in_use(wanted):
             raise self._missing(
                 wanted,
@@ -227,8 +227,8 @@ class Planner:
 
     def _missing(self, wanted: Wanted, why: str) -> StackError:
         return StackError(
-            f"the image {wanted.image} of {wanted.service} is not on this host and {why}; or set {wanted.role}_image to one that is. "
-            "Nothing was changed",
+            f"the image {wanted.image} of {wanted.service} is not on this host and {why}. Load it by hand, or set {wanted.role}_image "
+            "to one that can be had. Nothing was changed",
             "image_missing",
             wanted.image,
         )

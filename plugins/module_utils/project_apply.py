@@ -39,8 +39,6 @@ class Apply:
     def run(self) -> None:
         """Raises StackError; whatever had a previous state is then back in it, and the error says so."""
         replaced = self.work.plan.targets("create", "recreate")
-        if replaced:
-            self.compose.check_version()
         self._private_directories()
         self._write_files(bool(replaced))
         self._timed("create volume", self.work.plan.targets("create volume"), self._create_volume)

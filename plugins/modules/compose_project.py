@@ -213,10 +213,12 @@ def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> d
     present_listeners = host_ports.listeners()
     work = plan_present(home, services, observed, lambda port: host_ports.taken_by(port, present_listeners), module.check_mode)
     work.plan.refuse_conflicts()
-    result = planned(work.plan)
+    result, compose = planned(work.plan), Compose(home, module.run_command)
+    if work.plan.targets("create", "recreate"):
+        compose.check_version(may_be_missing=module.check_mode)
     if not module.check_mode:
         if work.plan.changed or work.files:
-            apply = Apply(engine, Compose(home, module.run_command), observed, work, lock)
+            apply = Apply(engine, compose, observed, work, lock)
             apply.run()
             result["operations"] = apply.done
         settle(engine, services)

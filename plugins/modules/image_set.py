@@ -164,7 +164,7 @@ def disk_conflict(directory: str, steps: list[Step], needed: int) -> list[StackE
         return []
     return [
         StackError(
-            f"{free} MB are free in {directory}, {needed} MB are asked for before {len(steps)} images are obtained; free some, or set "
+            f"{free} MB are free in {directory}, {needed} MB are asked for before images are obtained; free some, or set "
             "auren_images_disk_mb. Nothing was changed",
             "disk_full",
             directory,

@@ -70,24 +70,37 @@ def module_command(name: str) -> list[str]:
     return [sys.executable, "-m", f"ansible_collections.auren.stack.plugins.modules.{name}"]
 
 
-def module_environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT / ".collections"), **more}
+def module_environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
 
 
-def run_module(
-    name: str, arguments: dict[str, Any], check: bool = False, env: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
-) -> Result:
-    """Run a module of the collection to its end, always with diff. prefix: a command that runs it, as setpriv."""
+AS_USER = """
+import os, sys
+from importlib import import_module
+module = import_module(sys.argv.pop(1))
+groups = [int(group) for group in sys.argv.pop(1).split()]
+os.setgroups(groups), os.setgid(65534), os.setuid(65534)
+module.main()
+"""
+
+
+def as_nobody(name: str, *groups: int) -> list[str]:
+    """A module's command for the user nobody, who need not be able to read this Python's files."""
+    return [sys.executable, "-c", AS_USER, module_command(name)[-1], " ".join(map(str, groups))]
+
+
+def run_module(name: str, arguments: dict[str, Any], check: bool = False, command: list[str] | None = None) -> Result:
+    """Run a module of the collection to its end, always with diff."""
     done = subprocess.run(
-        [*prefix, *module_command(name)],
+        command or module_command(name),
         input=module_input(arguments, check, diff=True),
-        env=module_environment(**env or {}),
+        env=module_environment(),
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.startswith("\n{") or done.stdout.startswith("{"), f"{done.stdout}\n{done.stderr}"
+    assert done.stdout.lstrip().startswith("{"), f"{done.stdout}\n{done.stderr}"
     return Result(done.returncode, json.loads(done.stdout), done.stdout)
 
 
