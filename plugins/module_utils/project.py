@@ -63,6 +63,11 @@ def images_path(directory: Path) -> Path:
     return directory / "images.json"
 
 
+def images_file(directory: Path, known: Mapping[str, Mapping[str, Any]]) -> WantedFile:
+    """images.json: which image each reference is, so that a floating tag can be named later."""
+    return WantedFile(images_path(directory), (json.dumps(dict(sorted(known.items())), indent=1) + "\n").encode())
+
+
 @dataclass
 class Observed:
     """One reading of everything a plan depends on."""

@@ -24,7 +24,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import (
     Image,
 )
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
-from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file, images_path
+from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file, images_file
 
 PortTaken = Callable[[Binding], str]
 
@@ -178,15 +178,14 @@ def _reload_operation(service: Service, observed: Observed, changed: list[Path])
     return Operation("reload", service.name, cause, before="as loaded", after=cause)
 
 
-def images_file(house: House, observed: Observed, services: Mapping[str, Service]) -> WantedFile:
-    """images.json: which image each reference is, so that a floating tag can be named later."""
+def _images_file(house: House, observed: Observed, services: Mapping[str, Service]) -> WantedFile:
     known = {s.image: observed.images.get(s.image) for s in services.values()}
     content = {
         ref: {"id": image.id, "digests": sorted(image.digests), "stands_in": image.labels.get(LABEL_STANDS_IN, "")}
-        for ref, image in sorted(known.items())
+        for ref, image in known.items()
         if image
     }
-    return WantedFile(images_path(house.directory), (json.dumps(content, indent=1) + "\n").encode())
+    return images_file(house.directory, content)
 
 
 def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, images_pending: bool) -> list[StackError]:
@@ -284,6 +283,6 @@ def record_files(house: House, observed: Observed, declared: Mapping[str, Declar
     services = {name: d.service for name, d in declared.items()}
     return [
         definition.master_file(house, sorted(services)),
-        images_file(house, observed, services),
+        _images_file(house, observed, services),
         declared_file(house.directory, declared),
     ]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -18,7 +19,14 @@ from ansible_collections.auren.stack.plugins.module_utils.errors import StackErr
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.module import planned
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
-from ansible_collections.auren.stack.plugins.module_utils.project import Declared, declared_file, declared_path, images_path, read_declared
+from ansible_collections.auren.stack.plugins.module_utils.project import (
+    Declared,
+    declared_file,
+    declared_path,
+    images_file,
+    images_path,
+    read_declared,
+)
 
 
 def _unknown(names: list[str], declared: dict[str, Declared]) -> list[StackError]:
@@ -147,6 +155,9 @@ class Leaving:
                 if path.exists():
                     path.unlink()
             return
+        used = {d.service.image for d in self.declared.values()}
+        known = json.loads(files.read_text(images_path(self.house.directory)) or "{}")
+        files.write(images_file(self.house.directory, {ref: about for ref, about in known.items() if ref in used}))
         files.write(definition.master_file(self.house, sorted(self.declared)))
         files.write(declared_file(self.house.directory, self.declared))
 
