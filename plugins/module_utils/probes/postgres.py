@@ -8,11 +8,14 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol" (3.0) and "SASL Au
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
 import socket
 import struct
+import unicodedata
+from collections.abc import Iterator
 
 AUTHENTICATION, ERROR, READY = b"R", b"E", b"Z"
 OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
@@ -51,11 +54,16 @@ class _Connection:
         return kind, body
 
 
+def _prepared(password: str) -> bytes:
+    """The password as SCRAM takes it: normalised (RFC 4013), which changes nothing in ASCII."""
+    return unicodedata.normalize("NFKC", password).encode()
+
+
 class Scram:
     """The client's half of SCRAM-SHA-256 without channel binding."""
 
     def __init__(self, password: str) -> None:
-        self.password = password.encode()
+        self.password = _prepared(password)
         self.nonce = base64.b64encode(os.urandom(18)).decode()
         self.bare = f"n=,r={self.nonce}"  # PostgreSQL takes the user from the startup message
 
@@ -110,25 +118,67 @@ def _answer(connection: _Connection, code: int, body: bytes, user: str, password
         raise LoginError(f"the server asks for authentication method {code}, which is not known here")
 
 
-def login(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> str:
-    """Log in and leave. Returns the method the server asked for: scram, md5, cleartext or trust (it asked for none).
+class Session:
+    """A logged-in connection. method: what the server asked for (scram, md5, cleartext, or trust when it asked for nothing)."""
 
-    timeout: seconds for each step. Raises LoginError with the server's words.
-    """
+    def __init__(self, connection: _Connection, method: str) -> None:
+        self._connection, self.method = connection, method
+
+    def execute(self, sql: str) -> None:
+        """Run one statement and wait for its end. Raises LoginError with the server's words."""
+        self._connection.send(b"Q", sql.encode() + b"\0")
+        while self._connection.receive()[0] != READY:
+            pass
+
+
+@contextlib.contextmanager
+def session(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> Iterator[Session]:
+    """Log in; the connection is closed at the end. timeout: seconds for each step. Raises LoginError with the server's words."""
     connection = _Connection(host, port, timeout)
-    method = "trust"
     with connection.socket:
-        parameters = f"user\0{user}\0database\0{database}\0\0".encode()
-        connection.send(b"", struct.pack("!I", 196608) + parameters)  # protocol 3.0
         try:
-            while True:
-                kind, body = connection.receive()
-                if kind == READY:
-                    connection.send(b"X", b"")
-                    return method
-                code = struct.unpack("!I", body[:4])[0] if kind == AUTHENTICATION else OK
-                if code not in (OK, SASL_FINAL):
-                    method = {CLEARTEXT: "cleartext", MD5: "md5", SASL: "scram"}.get(code, "unknown")
-                    _answer(connection, code, body[4:], user, password)
+            parameters = f"user\0{user}\0database\0{database}\0\0".encode()
+            connection.send(b"", struct.pack("!I", 196608) + parameters)  # protocol 3.0
+            yield Session(connection, _authenticate(connection, user, password))
+            connection.send(b"X", b"")
         except OSError as error:
             raise LoginError(f"{host}:{port} stopped answering: {error}") from error
+
+
+def _authenticate(connection: _Connection, user: str, password: str) -> str:
+    """Answer the server until it is ready; returns the method it asked for."""
+    method = "trust"
+    while True:
+        kind, body = connection.receive()
+        if kind == READY:
+            return method
+        code = struct.unpack("!I", body[:4])[0] if kind == AUTHENTICATION else OK
+        if code not in (OK, SASL_FINAL):
+            method = {CLEARTEXT: "cleartext", MD5: "md5", SASL: "scram"}.get(code, "unknown")
+            _answer(connection, code, body[4:], user, password)
+
+
+def login(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> str:
+    """Log in and leave; returns the method the server asked for. Raises LoginError with the server's words."""
+    with session(host, port, user, password, database, timeout) as logged_in:
+        return logged_in.method
+
+
+def verifier(password: str) -> str:
+    """What PostgreSQL stores for a password, made here so that the password itself is in no statement and no server log.
+
+    Source: PostgreSQL documentation, "pg_authid" (SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>), RFC 5802.
+    """
+    salt, iterations = os.urandom(16), 4096
+    salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, iterations)
+    stored = hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest()
+    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+    salt_text, stored_text, server_text = (base64.b64encode(part).decode() for part in (salt, stored, server))
+    return f"SCRAM-SHA-256${iterations}:{salt_text}${stored_text}:{server_text}"
+
+
+def change_password(host: str, port: int, user: str, password: str, database: str, new: str) -> None:
+    """Give ``user`` a new password, logged in with the present one. Raises LoginError with the server's words."""
+    quoted = user.replace('"', '""')
+    with session(host, port, user, password, database) as logged_in:
+        logged_in.execute(f"ALTER ROLE \"{quoted}\" PASSWORD '{verifier(new)}'")
