@@ -48,6 +48,8 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
+FROM = r"^\s*FROM\s+(?:--\S+\s+)*"  # options come first
+COPIED = r"^\s*COPY\s+(?:--\S+\s+)*--from="
 IGNORED = {"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
 
 
@@ -72,8 +74,8 @@ def digest(folder: Path) -> str:
 def bases(folder: Path) -> list[str]:
     """Images that the Dockerfile starts from, without its own stages."""
     text = (folder / "Dockerfile").read_text(encoding="utf-8")
-    stages = {name.lower() for name in re.findall(r"^FROM\s+\S+\s+AS\s+(\S+)", text, re.IGNORECASE | re.MULTILINE)}
-    found = re.findall(r"^(?:FROM|COPY\s+--from)[\s=]+(\S+)", text, re.IGNORECASE | re.MULTILINE)
+    stages = {name.lower() for name in re.findall(rf"{FROM}\S+\s+AS\s+(\S+)", text, re.IGNORECASE | re.MULTILINE)}
+    found = re.findall(rf"(?:{FROM}|{COPIED})(\S+)", text, re.IGNORECASE | re.MULTILINE)
     return list(dict.fromkeys(image for image in found if image.lower() not in stages | {"scratch"}))
 
 

@@ -1,0 +1,76 @@
+"""A build context is the same for the same files, on any machine."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.auren.stack.plugins.lookup import build_context
+
+
+def make(folder: Path, umask: int = 0o022, **files: str) -> Path:
+    previous = os.umask(umask)
+    try:
+        for name, text in {"Dockerfile": "FROM a:1\n", "app/main.py": "x\n", **files}.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+    finally:
+        os.umask(previous)
+    return folder
+
+
+def test_umask_time_order_and_caches_do_not_count(tmp_path: Path) -> None:
+    one = make(tmp_path / "one")
+    two = make(
+        tmp_path / "two", umask=0o077, **{"__pycache__/x.pyc": "1", "app/__pycache__/y.pyc": "2", ".mypy_cache/3.10/z": "3", "a.pyc": "4"}
+    )
+    for path in two.rglob("*"):
+        os.utime(path, (1, 1))
+    assert build_context.digest(one) == build_context.digest(two)
+    assert build_context.archive(one) == build_context.archive(two)
+
+
+@pytest.mark.parametrize("change", ["content", "name", "new file", "executable", "moved boundary"])
+def test_every_change_of_a_file_counts(tmp_path: Path, change: str) -> None:
+    one, two = make(tmp_path / "one", b="xy"), make(tmp_path / "two", b="xy")
+    if change == "content":
+        (two / "b").write_text("xz")
+    elif change == "name":
+        (two / "b").rename(two / "c")
+    elif change == "new file":
+        (two / "empty").touch()
+    elif change == "executable":
+        (two / "b").chmod(0o755)
+    else:
+        (two / "app" / "main.py").write_text("x\nb")
+    assert build_context.digest(one) != build_context.digest(two)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "bases"),
+    [
+        ("FROM a:1\n", ["a:1"]),
+        ("# FROM x\nFROM a:1 AS build\nRUN y\nFROM b\nCOPY --from=build /x /x\nCOPY --from=c:2 /y /y\n", ["a:1", "b", "c:2"]),
+        ("from a:1 as Build\nfrom build\n", ["a:1"]),
+        ("FROM scratch\nCOPY x /\n", []),
+        ("FROM a:1\nFROM a:1\n", ["a:1"]),
+        ("FROM --platform=linux/amd64 a:1 AS x\n  FROM x\n", ["a:1"]),
+        ("FROM a:1\nCOPY --chown=1:1 --from=b:2 --link /x /y\nCOPY --chown=1:1 /x /y\n", ["a:1", "b:2"]),
+    ],
+)
+def test_the_images_that_it_starts_from(tmp_path: Path, dockerfile: str, bases: list[str]) -> None:
+    assert build_context.bases(make(tmp_path, Dockerfile=dockerfile)) == bases
+
+
+def test_the_archive_is_what_an_engine_builds_from(tmp_path: Path) -> None:
+    folder = make(tmp_path, run="#!/bin/sh\n")
+    (folder / "run").chmod(0o700)
+    packed = gzip.decompress(base64.b64decode(build_context.archive(folder)))
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        found = {m.name: (oct(m.mode), m.uid, m.mtime) for m in tar.getmembers()}
+    assert found == {"Dockerfile": ("0o644", 0, 0), "app/main.py": ("0o644", 0, 0), "run": ("0o755", 0, 0)}
