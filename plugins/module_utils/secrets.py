@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 
 PLACEHOLDER = re.compile(r"<<secret:([a-z0-9_]+)(?::([a-z]+))?>>")
+_MEANT = re.compile(r"<<secret:[^>\n]*>{0,2}")
 
 
 def _json_text(value: str) -> str:
@@ -75,18 +76,19 @@ def names_in(text: str) -> list[str]:
     return list(dict.fromkeys(match.group(1) for match in PLACEHOLDER.finditer(text)))
 
 
+def malformed(text: str) -> list[str]:
+    """What looks like a placeholder and is none."""
+    matches = ((meant, PLACEHOLDER.fullmatch(meant)) for meant in _MEANT.findall(text))
+    return [meant for meant, match in matches if not match or (match.group(2) or "") not in _ENCODE]
+
+
+def encodings() -> str:
+    return ", ".join(filter(None, _ENCODE))
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Replace every placeholder by its encoded value. Raises StackError for an encoding nobody knows."""
-
-    def replace(match: re.Match[str]) -> str:
-        name, encoding = match.group(1), match.group(2) or ""
-        if encoding not in _ENCODE:
-            raise StackError(
-                f"the placeholder {match.group(0)} asks for the encoding {encoding}; known are url, json and pgpass", "placeholder", name
-            )
-        return _ENCODE[encoding](values[name])
-
-    return PLACEHOLDER.sub(replace, text)
+    """Replace every placeholder by its encoded value; none is ``malformed``."""
+    return PLACEHOLDER.sub(lambda match: _ENCODE[match.group(2) or ""](values[match.group(1)]), text)
 
 
 def forms(value: str) -> list[str]:

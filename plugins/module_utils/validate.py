@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
+from ansible_collections.auren.stack.plugins.module_utils import secrets
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding
@@ -68,6 +69,19 @@ def _check_keys(service: Service) -> Iterable[StackError]:
             continue
         if not good(value):
             yield _bad_value(service, suffix, value, what)
+
+
+def _check_placeholders(service: Service) -> Iterable[StackError]:
+    texts = {f"environment key {key}": text for key, text in service.environment.items()}
+    texts.update({f"file {path}": text for kind in ("recreate", "reload") for path, text in service.files(kind).items()})
+    for where, text in texts.items():
+        for meant in secrets.malformed(text):
+            yield StackError(
+                f"{service.name}: {where} holds {meant}, which is no placeholder; write <<secret:NAME>> or <<secret:NAME:ENCODING>> with "
+                f"one of {secrets.encodings()}",
+                "placeholder",
+                service.name,
+            )
 
 
 def parse_port(text: str) -> Binding | None:
@@ -136,7 +150,7 @@ def problems(called: Mapping[str, Service], merged: Mapping[str, Service]) -> li
     """Everything that is wrong with the declaration. called: in this run; merged: with those already on the host."""
     found: list[StackError] = []
     for service in called.values():
-        found += [*_check_keys(service), *_check_ports(service)]
+        found += [*_check_keys(service), *_check_ports(service), *_check_placeholders(service)]
     found += _check_twice(list(merged.values()))
     found += _check_names(called, merged)
     found += check_exactly_one(merged.values(), "stores_events")
