@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Log in to PostgreSQL over TCP with nothing but Python.
 
-Source: PostgreSQL documentation, "Frontend/Backend Protocol" (3.0) and "SASL Authentication" (SCRAM-SHA-256, RFC 7677).
+Source: PostgreSQL documentation, "Frontend/Backend Protocol" (3.0), "SASL Authentication" (SCRAM-SHA-256, RFC 7677) and
+"PostgreSQL Error Codes". Options of the probe: user, database, password (what the client holds).
 """
 
 from __future__ import annotations
@@ -15,22 +16,31 @@ import os
 import socket
 import struct
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target, said
 
 AUTHENTICATION, ERROR, READY = b"R", b"E", b"Z"
 OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
+LONGEST = 1 << 20  # bytes of a message
+WRONG = ("28000", "28P01")  # SQLSTATE: invalid authorization, invalid password
 
 
 class LoginError(Exception):
-    """The server answered and said no, or could not be reached; the text says which."""
+    """The server answered and said no, or could not be reached; the text says which.
+
+    code: the server's SQLSTATE, empty when it did not say one.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class _Connection:
-    def __init__(self, host: str, port: int, timeout: float) -> None:
-        try:
-            self.socket = socket.create_connection((host, port), timeout=timeout)
-        except OSError as error:
-            raise LoginError(f"{host}:{port} cannot be reached: {error}") from error
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
 
     def send(self, kind: bytes, body: bytes) -> None:
         self.socket.sendall(kind + struct.pack("!I", len(body) + 4) + body)
@@ -46,11 +56,13 @@ class _Connection:
 
     def receive(self) -> tuple[bytes, bytes]:
         """One message; an ErrorResponse is raised with the server's own words."""
-        kind = self._exactly(1)
-        body = self._exactly(struct.unpack("!I", self._exactly(4))[0] - 4)
+        kind, length = struct.unpack("!cI", self._exactly(5))
+        if not 4 <= length <= LONGEST:
+            raise LoginError("it does not speak the protocol of PostgreSQL")
+        body = self._exactly(length - 4)
         if kind == ERROR:
             fields = {f[:1]: f[1:].decode(errors="replace") for f in body.split(b"\0") if f}
-            raise LoginError(fields.get(b"M", "refused"))
+            raise LoginError(fields.get(b"M", "refused"), fields.get(b"C", ""))
         return kind, body
 
 
@@ -89,6 +101,19 @@ class Scram:
         """The server must know the password too. Raises LoginError when it does not."""
         if base64.b64decode(_fields(final)["v"]) != self.expected:
             raise LoginError("the server does not know the password it accepted")
+
+
+def verifier(password: str) -> str:
+    """What PostgreSQL stores for a password, made here so that the password itself is in no statement and no server log.
+
+    Source: PostgreSQL documentation, "pg_authid" (SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>), RFC 5802.
+    """
+    salt, iterations = os.urandom(16), 4096
+    salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, iterations)
+    stored = hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest()
+    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+    salt_text, stored_text, server_text = (base64.b64encode(part).decode() for part in (salt, stored, server))
+    return f"SCRAM-SHA-256${iterations}:{salt_text}${stored_text}:{server_text}"
 
 
 def _fields(message: bytes) -> dict[str, str]:
@@ -130,19 +155,16 @@ class Session:
         while self._connection.receive()[0] != READY:
             pass
 
+    def leave(self) -> None:
+        self._connection.send(b"X", b"")
 
-@contextlib.contextmanager
-def session(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> Iterator[Session]:
-    """Log in; the connection is closed at the end. timeout: seconds for each step. Raises LoginError with the server's words."""
-    connection = _Connection(host, port, timeout)
-    with connection.socket:
-        try:
-            parameters = f"user\0{user}\0database\0{database}\0\0".encode()
-            connection.send(b"", struct.pack("!I", 196608) + parameters)  # protocol 3.0
-            yield Session(connection, _authenticate(connection, user, password))
-            connection.send(b"X", b"")
-        except OSError as error:
-            raise LoginError(f"{host}:{port} stopped answering: {error}") from error
+
+def over(connected: socket.socket, user: str, password: str, database: str) -> Session:
+    """Log in over a connection that is there already. Raises LoginError, and OSError when the connection breaks."""
+    connection = _Connection(connected)
+    parameters = f"user\0{user}\0database\0{database}\0\0".encode()
+    connection.send(b"", struct.pack("!I", 196608) + parameters)  # protocol 3.0
+    return Session(connection, _authenticate(connection, user, password))
 
 
 def _authenticate(connection: _Connection, user: str, password: str) -> str:
@@ -158,27 +180,40 @@ def _authenticate(connection: _Connection, user: str, password: str) -> str:
             _answer(connection, code, body[4:], user, password)
 
 
+@contextlib.contextmanager
+def session(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> Iterator[Session]:
+    """Connect and log in; closed at the end. timeout: seconds for each step. Raises LoginError with the server's words."""
+    try:
+        connected = socket.create_connection((host, port), timeout=timeout)
+    except OSError as error:
+        raise LoginError(f"{host}:{port} cannot be reached: {error}") from error
+    with connected:
+        try:
+            logged_in = over(connected, user, password, database)
+            yield logged_in
+            logged_in.leave()
+        except OSError as error:
+            raise LoginError(f"{host}:{port} stopped answering: {error}") from error
+
+
 def login(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> str:
     """Log in and leave; returns the method the server asked for. Raises LoginError with the server's words."""
     with session(host, port, user, password, database, timeout) as logged_in:
         return logged_in.method
 
 
-def verifier(password: str) -> str:
-    """What PostgreSQL stores for a password, made here so that the password itself is in no statement and no server log.
-
-    Source: PostgreSQL documentation, "pg_authid" (SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>), RFC 5802.
-    """
-    salt, iterations = os.urandom(16), 4096
-    salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, iterations)
-    stored = hashlib.sha256(hmac.new(salted, b"Client Key", hashlib.sha256).digest()).digest()
-    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
-    salt_text, stored_text, server_text = (base64.b64encode(part).decode() for part in (salt, stored, server))
-    return f"SCRAM-SHA-256${iterations}:{salt_text}${stored_text}:{server_text}"
-
-
-def change_password(host: str, port: int, user: str, password: str, database: str, new: str) -> None:
-    """Give ``user`` a new password, logged in with the present one. Raises LoginError with the server's words."""
-    quoted = user.replace('"', '""')
-    with session(host, port, user, password, database) as logged_in:
-        logged_in.execute(f"ALTER ROLE \"{quoted}\" PASSWORD '{verifier(new)}'")
+def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
+    user, password = str(options["user"]), str(options.get("password") or "")
+    database = str(options.get("database") or user)
+    address = target.resolve(target.host, timeout)[0]
+    try:
+        method = login(address, target.port, user, password, database, timeout)
+    except LoginError as error:
+        if isinstance(error.__cause__, OSError):
+            raise said(target, error.__cause__) from error
+        if error.code in WRONG and not password:
+            raise ProbeError("no_password", f"{target} asks for a password and the client holds none: {error}") from error
+        if error.code in WRONG:
+            raise ProbeError("auth", f"{target} does not accept the password that the client holds: {error}") from error
+        raise ProbeError("status" if error.code else "protocol", f"{target} does not let {user} in: {error}") from error
+    return f"{target} lets {user} into {database} ({'it asks for no password' if method == 'trust' else method})"
