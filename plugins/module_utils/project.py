@@ -8,14 +8,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import guards, secrets
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, read_text
 from ansible_collections.auren.stack.plugins.module_utils.model import Image, Snapshot
-from ansible_collections.auren.stack.plugins.module_utils.probes import postgres
+from ansible_collections.auren.stack.plugins.module_utils.rotation import Rotation, Server, next_path, present_value
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class Observed:
     values: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     problems: list[StackError] = field(default_factory=list)
+    rotations: list[Rotation] = field(default_factory=list)
 
 
 class SecretReader:
@@ -113,18 +114,29 @@ class SecretReader:
 
     def prove(self, name: str, value: str) -> str | None:
         """Ask the server that remembers the secret, over TCP from outside it; None when it accepts the value."""
-        where = self.login.get(name)
-        if not where:
+        if not self.login.get(name):
             return None
-        container = self.snapshot.container(where["container"])
-        endpoint = container.endpoint(self.house.network) if container and container.running else None
-        if not endpoint or not endpoint.ipv4:
-            return f"{where['container']} is not running, so it cannot be asked"
-        try:
-            postgres.login(endpoint.ipv4, int(where["port"]), where["user"], value, where["database"])
-        except postgres.LoginError as error:
-            return str(error)
-        return None
+        server = Server.of(self.login[name])
+        return server.refuses(self._address(server), value) or None
+
+    def _address(self, server: Server) -> str:
+        return server.address(self.snapshot.container(server.container), self.house.network)
+
+    def rotation(self, spec: secrets.Spec, wanted: str, held: Callable[[], dict[str, list[str]]]) -> Rotation | None:
+        """The change that a server needs before its clients can use ``wanted``; None when there is nothing to do or to ask.
+
+        Only a value that differs from the file, or a rotation that was cut off, costs a login.
+        """
+        stored, waiting = self.stored(spec.name) or None, read_text(next_path(self.house.directory, spec.name))
+        if not spec.rotates or not self.has_data(spec.volume) or (stored == wanted and waiting is None):
+            return None
+        server = Server.of(self.login[spec.name])
+        address = self._address(server)
+        if stored is None and waiting is None and not address:
+            return None  # nothing says that the value is another one; the gate will tell
+        known = [value for value in (wanted, stored, waiting, *held().get(spec.name, [])) if value]
+        present = present_value(spec.name, server, address, list(dict.fromkeys(known)))
+        return None if present == wanted and waiting is None else Rotation(spec.name, server, present, wanted)
 
 
 def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], given: Mapping[str, str], observed: Observed) -> None:
@@ -145,7 +157,9 @@ def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], giv
             continue
         try:
             found = resolver.resolve(specs[name])
+            rotation = reader.rotation(specs[name], found.value, held_once)
         except StackError as problem:
             observed.problems.append(problem)
             continue
         observed.values[name], observed.sources[name] = found.value, found.source
+        observed.rotations += [rotation] if rotation else []

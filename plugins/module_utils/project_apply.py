@@ -21,6 +21,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SER
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, record_files
+from ansible_collections.auren.stack.plugins.module_utils.rotation import Rotator
 
 
 class Apply:
@@ -33,6 +34,7 @@ class Apply:
         self.done: list[str] = []
         self.before: dict[str, Before] = {}
         self.touched: list[str] = []
+        self.rotator = Rotator(engine, self.house.directory, self.house.network, observed.rotations)
 
     # --- the way forward --------------------------------------------------------------------------------------------
 
@@ -40,7 +42,12 @@ class Apply:
         """Raises StackError; whatever had a previous state is then back in it, and the error says so."""
         replaced = self.work.plan.targets("create", "recreate")
         self._private_directories()
-        self._write_files(bool(replaced))
+        try:
+            self._timed("rotate", self.work.plan.targets("rotate"), self.rotator.forward)
+            self._write_files(bool(replaced))
+        except StackError:
+            self.rotator.back()
+            raise
         self._timed("create volume", self.work.plan.targets("create volume"), self._create_volume)
         try:
             self._timed("remove container", self.work.plan.targets("remove container"), self.engine.remove_container)
@@ -49,6 +56,7 @@ class Apply:
         except StackError as error:
             raise self._put_back(error) from error
         self._record(self.work.merged)
+        self.rotator.finish()
 
     def _line(self, kind: str, target: str, seconds: float) -> None:
         cause = next(op.cause for op in self.work.plan.operations if (op.kind, op.target) == (kind, target))
@@ -154,6 +162,8 @@ class Apply:
             self._record(restored)
             if back:
                 self.compose.recreate(back)
+            self.rotator.back()
+            if back:
                 gate = Gate(self.engine, {n: self.observed.declared[n].service for n in back})
                 gate.wait(back)
             self._reload_previous()

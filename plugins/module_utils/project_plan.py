@@ -188,8 +188,25 @@ def _images_file(house: House, observed: Observed, services: Mapping[str, Servic
     return images_file(house.directory, content)
 
 
+def _rotation_conflicts(work: Work, observed: Observed) -> list[StackError]:
+    """A password changes for all who hold it, or for nobody."""
+    found = []
+    for rotation in observed.rotations:
+        left = [n for n, d in observed.declared.items() if n not in work.called and rotation.name in d.service.secret_names()]
+        if left:
+            found.append(
+                StackError(
+                    f"{rotation.name} is to change, but {', '.join(left)} would keep the old one, because this run is not about them; "
+                    "nothing was changed. Run site without --tags",
+                    "rotation_partial",
+                    rotation.name,
+                )
+            )
+    return found
+
+
 def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, images_pending: bool) -> list[StackError]:
-    found = observed.problems + _strangers(observed, house)
+    found = observed.problems + _strangers(observed, house) + _rotation_conflicts(work, observed)
     for service in work.called.values():
         container = observed.snapshot.container(service.name)
         if container and not container.belongs(house.project):
@@ -251,6 +268,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
         work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values))
     _collect_files(work, house, observed)
     work.new_volumes = [d["volume"] for s in called.values() for d in s.data if d["volume"] not in observed.snapshot.volumes]
+    work.plan.operations += [rotation.operation() for rotation in observed.rotations]
     work.plan.operations += [Operation("create volume", v, "it is not there", after=v) for v in dict.fromkeys(work.new_volumes)]
     order = [name for wave in definition.start_order(called) for name in wave]
     containers = [_container_operation(called[n], observed, work.merged[n].spec) for n in order]

@@ -50,13 +50,15 @@ class Spec:
     """What may be done about a secret.
 
     generate: a random value is made when nobody gives one. optional: absent means empty text.
-    volume: the volume that remembers it; with data in it a new value would lock everyone out.
+    volume: the volume that remembers it; with data in it a new value would lock everyone out. rotates: its server can be taught
+    another value.
     """
 
     name: str
     generate: bool = False
     optional: bool = False
     volume: str = ""
+    rotates: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,11 +172,12 @@ class Resolver:
         return self._from_containers(spec) or self._made(spec)
 
     def _refuse_silent_rotation(self, spec: Spec, given: str, stored: str | None) -> None:
-        if stored is None or stored == given or not spec.volume or not self.has_data(spec.volume):
+        if stored is None or stored == given or spec.rotates or not spec.volume or not self.has_data(spec.volume):
             return
         raise StackError(
             f"{spec.name}: the value given in auren_secrets is not the one that the data in volume {spec.volume} was made with; "
-            f"changing only the clients would lock them out. Take {spec.name} out of auren_secrets to keep the present one",
+            f"changing only the clients would lock them out. Change it in the service itself first and put it into the file of that "
+            f"name in the project's secrets directory, or take {spec.name} out of auren_secrets to keep the present one",
             "secret_differs",
             spec.name,
         )

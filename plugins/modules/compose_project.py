@@ -182,10 +182,12 @@ def observe(engine: Engine, home: House, services: dict[str, Service], module: A
     specs, login = {}, {}
     for name, options in module.params["secret_specs"].items():
         login[name] = options.pop("login", None)
-        specs[name] = Spec(name, **options)
+        specs[name] = Spec(name, rotates=bool(login[name]), **options)
     reader = project.SecretReader(home, services, snapshot, login)
     project.resolve_secrets(reader, specs, module.params["secrets"], observed)
-    module.no_log_values.update(form for value in observed.values.values() if value for form in forms(value))
+    module.no_log_values.update(
+        form for value in (*observed.values.values(), *(r.present for r in observed.rotations)) if value for form in forms(value)
+    )
     return observed
 
 
