@@ -184,7 +184,8 @@ def test_a_generated_value_is_long_and_never_the_same(about: dict[str, Any]) -> 
             {"given": "g", "stored": "s", "data": True, **REMEMBERED},
             "secret_differs",
             "password: the value given in auren_secrets is not the one that the data in volume data was made with; changing only the "
-            "clients would lock them out. Take password out of auren_secrets to keep the present one",
+            "clients would lock them out. Change it in the service itself first and put it into the file of that name in the project's "
+            "secrets directory, or take password out of auren_secrets to keep the present one",
         ),
         (
             {"held": ("h",), "data": True, **REMEMBERED},
