@@ -119,6 +119,15 @@ class Target:
         wanted = {"Content-Type": "application/json", **(headers or {})}
         return Answer(*json.loads(self.run("python3", "-c", REQUEST, stdin=json.dumps([url, wanted, body]))))
 
+    def checks(self, stand_in: str = "") -> list[dict[str, Any]]:
+        """The result of every declared check; what fails is in it."""
+        arguments = json.dumps({"project_dir": PROJECT_DIR, "stand_in": stand_in})
+        try:
+            return list(self._host.ansible("auren.stack.service_verification", arguments, check=False, become=True)["checks"])
+        except self._host.ansible.AnsibleException as error:
+            assert "checks" in error.result, error.result
+            return list(error.result["checks"])
+
     def secret(self, name: str) -> str:
         """A secret's value, from its file on the host."""
         return self.run("cat", f"{PROJECT_DIR}/secrets/{name}").strip()
