@@ -156,7 +156,8 @@ def test_a_missing_secret_for_a_volume_with_data_is_refused(kept: Project) -> No
     refused = kept.fails(redis(kept), secrets={"password": "another one"}, **secrets_of(kept))
     assert refused.msg == (
         f"password: the value given in auren_secrets is not the one that the data in volume {name} was made with; "
-        "changing only the clients would lock them out. Take password out of auren_secrets to keep the present one"
+        "changing only the clients would lock them out. Change it in the service itself first and put it into the file of that name in the "
+        "project's secrets directory, or take password out of auren_secrets to keep the present one"
     )
     assert kept.state() == before
     assert shown(refused, "the old one") + shown(refused, "another one") == []
