@@ -90,10 +90,6 @@ CASES: dict[str, tuple[Callable[[Project], dict[str, Any]], str]] = {
         "prometheus, grafana. Nothing was changed",
     ),
     "size": (
-        lambda project: {"neuros_memory": "12parsecs"},
-        "{project.name}-neuros: neuros_memory is '12parsecs', which is not a size such as 256m; correct neuros_memory",
-    ),
-    "size of a role with a template": (
         lambda project: {"auren_services": ["redis"], "auren_redis_host": project.called("redis"), "redis_memory": "12parsecs"},
         "{project.name}-redis: redis_memory is '12parsecs', which is not a size such as 256m; correct redis_memory",
     ),
@@ -129,6 +125,12 @@ def test_site_with_an_undefined_variable(unchanged: Project) -> None:
     done = site(unchanged, neuros_memory="{{ neuros_memmory }}")
     assert done.returncode != 0
     assert "'neuros_memmory' is undefined" in done.stdout + done.stderr
+
+
+def test_site_with_a_build_context_that_is_none(unchanged: Project) -> None:
+    done = site(unchanged, neuros_build_context="/nowhere")
+    assert done.returncode != 0
+    assert "/nowhere holds no Dockerfile; correct the build context" in done.stdout + done.stderr
 
 
 def test_site_with_a_port_that_a_process_has(unchanged: Project) -> None:
