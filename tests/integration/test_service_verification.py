@@ -1,0 +1,162 @@
+"""service_verification on a real Engine: each client with the password it holds, and never a secret in a result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.integration.harness import Project, Result, as_nobody, docker, free_port, image, run_module
+
+SECRET = """p$a 'q' "r" #s \\t @u :v /w %x%41 é"""
+RUNS_AS = "999:1000"
+
+
+def check_redis(project: Project, *clients: str, **more: Any) -> dict[str, Any]:
+    return {"probe": "redis", "port": 6379, "secret": "password", "from": [project.called(c) for c in clients], **more}
+
+
+def server(project: Project, port: int) -> dict[str, Any]:
+    return project.service(
+        "redis",
+        compose={
+            "entrypoint": ["redis-server", "/etc/redis/redis.conf"],
+            "user": RUNS_AS,
+            "volumes": [f"{project.directory}/config/{project.called('redis')}:/etc/redis:ro"],
+            "ports": [f"127.0.0.1:{port}:6379"],
+            "healthcheck": {"test": ["CMD-SHELL", "redis-cli ping | grep -q NOAUTH"], "interval": "500ms", "start_interval": "100ms"},
+        },
+        aliases=["cache"],
+        runs_as=RUNS_AS,
+        files={"redis.conf": {"content": 'requirepass "<<secret:password:json>>"\n'}},
+        checks=[
+            check_redis(project, "url", "mount", "absent"),
+            {"probe": "redis", "port": 6379, "secret": "password", "from": ["host"]},
+            {"probe": "tcp", "port": 26379, "from": ["host"]},
+            {"probe": "dns", "names": ["cache"], "from": [project.called("url")]},
+        ],
+    )
+
+
+def services(project: Project, port: int) -> list[dict[str, Any]]:
+    """A Redis, a client with the password in its environment, one with it in files."""
+    url = "redis://:<<secret:password:url>>@cache:6379/0"
+    by_environment = project.service("url", compose={"environment": {"REDIS_URL": url, "REDIS_PASSWORD": "<<secret:password>>"}})
+    by_file = project.service("mount", secrets=["password"], files={"app.json": {"content": '{"password": "<<secret:password:json>>"}'}})
+    return [server(project, port), by_environment, by_file]
+
+
+@pytest.fixture(scope="module")
+def up(new_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with new_project(tmp_path_factory.mktemp("verification")) as project:
+        given = {"secret_specs": {"password": {}}, "secrets": {"password": SECRET}}
+        project.do(*services(project, free_port()), **given)
+        yield project
+
+
+def verify(project: Project, check: bool = False, **more: Any) -> Result:
+    result = run_module("service_verification", {"project_dir": str(project.directory), "timeout": 3, **more}, check)
+    assert [form for form in (SECRET, quote(SECRET, safe=""), "another-password") if form in result.text] == []
+    assert result.changed is False
+    assert result.actions == []
+    return result
+
+
+def seen(project: Project, result: Result) -> dict[tuple[str, str], str]:
+    """(probe, client's short name) → status."""
+    return {(c["check"].split()[0], c["from"].replace(f"{project.name}-", "")): c["status"] for c in result.output["checks"]}
+
+
+@contextmanager
+def run_by_hand(project: Project, short: str, *words: str) -> Iterator[None]:
+    """A container of the same name takes the service's place for a moment."""
+    name = project.called(short)
+    docker("rename", name, f"{name}-kept")
+    try:
+        docker("run", "-d", "--init", "--name", name, "--network", project.network, *words, image("redis"), "sleep", "infinity")
+        yield
+    finally:
+        docker("rm", "-f", name, check=False)
+        docker("rename", f"{name}-kept", name)
+
+
+def test_every_client_gets_in_with_what_it_holds(up: Project) -> None:
+    for result in (verify(up), verify(up, check=True)):
+        assert result.status == 0
+        assert seen(up, result) == {
+            ("redis", "url"): "pass",
+            ("redis", "mount"): "pass",
+            ("redis", "absent"): "skipped",
+            ("redis", "host"): "pass",
+            ("tcp", "host"): "skipped",
+            ("dns", "url"): "pass",
+        }
+        assert all(one["seconds"] < 1 for one in result.output["checks"])
+
+
+def test_a_stand_in_asks_for_those_who_are_not_here(up: Project) -> None:
+    with run_by_hand(up, "url"):
+        result = verify(up, services=[up.called("redis")], stand_in=up.called("url-kept"))
+    assert seen(up, result)["redis", "url-kept"] == "pass"
+
+
+def test_a_client_with_another_password_fails_alone(up: Project) -> None:
+    drifted = ["-e", "REDIS_URL=redis://:another-password@cache:6379/0", "-e", f"REDIS_PASSWORD={SECRET}"]
+    with run_by_hand(up, "url", *drifted):
+        result = verify(up)
+    assert result.status != 0
+    assert {key: status for key, status in seen(up, result).items() if status == "fail"} == {("redis", "url"): "fail"}
+    assert f"redis {up.called('redis')}:6379 from {up.called('url')}: " in result.msg
+    assert result.msg.startswith("1 of 6 checks failed:\n")
+    assert "does not accept the password that the client holds: WRONGPASS" in result.msg
+    assert result.msg.endswith("(from environment key REDIS_URL)")
+    assert result.output["failure"]["kind"] == "check"
+
+
+def test_a_client_that_was_changed_by_hand(up: Project) -> None:
+    with run_by_hand(up, "url", "-e", "REDIS_URL=redis://elsewhere:6379", "-e", f"REDIS_PASSWORD={SECRET}"):
+        assert "environment key REDIS_URL is not as it was declared" in verify(up).msg
+
+
+def test_a_file_that_was_changed_on_the_host(up: Project) -> None:
+    path = up.directory / "config" / up.called("mount") / "app.json"
+    before = path.read_bytes()
+    try:
+        path.write_text('{"password": "another-password"}')
+        assert verify(up).msg.endswith("(from file app.json)")
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_client_that_is_stopped_and_a_server_that_is(up: Project) -> None:
+    docker("stop", up.called("mount"))
+    try:
+        result = verify(up)
+        assert f"{up.called('mount')} is exited, so nothing can be asked from it" in result.msg
+    finally:
+        docker("start", up.called("mount"))
+    docker("pause", up.called("redis"))
+    try:
+        result = verify(up, timeout=0.5)
+        assert [s for (probe, _), s in seen(up, result).items() if probe == "redis"].count("fail") == 3
+        assert f"{up.called('redis')}:6379 does not answer in time" in result.msg
+    finally:
+        docker("unpause", up.called("redis"))
+
+
+def test_what_cannot_be_asked(up: Project, tmp_path: Path) -> None:
+    nobody = run_module("service_verification", {"project_dir": str(tmp_path)})
+    assert nobody.msg == f"no service is declared in {tmp_path}: run site first"
+    unknown = run_module("service_verification", {"project_dir": str(up.directory), "services": ["x"]})
+    assert unknown.msg.startswith("x: not declared on this host; declared are ")
+    up.directory.chmod(0o755)
+    arguments = {"project_dir": str(up.directory)}
+    refused = run_module(
+        "service_verification", arguments, command=as_nobody("service_verification", os.stat("/var/run/docker.sock").st_gid)
+    )
+    assert refused.msg.endswith("run with become")
