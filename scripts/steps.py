@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / ".cache" / "test"
 PREPARE = "prepare docker and images"
+INTEGRATION = "python -m pytest tests/integration -n 3 --dist loadfile"  # they wait more than they work
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ TEST = [
     *CHECK,
     Step("sanity", "tests/sanity/run"),
     Step(PREPARE, "ansible-playbook tests/prepare.yml"),
-    Step("integration", "python -m pytest tests/integration -m 'not slow'", docker=True, wanted="tests/integration"),
+    Step("integration", f"{INTEGRATION} -m 'not slow'", docker=True, wanted="tests/integration"),
     Step("molecule default", "scripts/molecule default", docker=True, wanted="molecule/default"),
 ]
 
@@ -49,7 +50,7 @@ TEST = [
 def full() -> list[Step]:
     """`test`, the slow integration tests, and each further Molecule scenario."""
     others = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-    slow = Step("integration slow", "python -m pytest tests/integration -m slow", docker=True, wanted="tests/integration")
+    slow = Step("integration slow", f"{INTEGRATION} -m slow", docker=True, wanted="tests/integration")
     return [*TEST, slow] + [Step(f"molecule {name}", f"scripts/molecule {name}", docker=True) for name in others if name != "default"]
 
 

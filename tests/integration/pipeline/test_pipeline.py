@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 ANALYZE = "/api/agents/neuros/analyze"
 OUTAGE = 8  # seconds; longer than every deadline inside the applications
 
