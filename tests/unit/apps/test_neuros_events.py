@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime, timezone
 
 import pytest
+from auren_common.environment import SettingsError
 from biometric_bridge.devices import read
 from biometric_bridge.webhooks import parse
+from neuros.consumer import Consumer
 from neuros.events import PoisonError, dead_letter_headers, decode
+from neuros.settings import from_environment
+from neuros.state import State
+from neuros.store import Store
 
 GOOD = {
     "event_id": "c0ffee00-0000-5000-8000-000000000001",
@@ -63,3 +69,29 @@ def test_a_dead_letter_says_why_and_whence():
     headers = dict(dead_letter_headers("value is not a finite number", {"topic": "biometric-events", "partition": 1, "offset": 7}))
     assert headers["reason"] == b"value is not a finite number"
     assert (headers["source"], headers["topic"], headers["partition"], headers["offset"]) == (b"neuros", b"biometric-events", b"1", b"7")
+
+
+class Record:
+    """What a consumer looks at in a Kafka record."""
+
+    def __init__(self, value: bytes) -> None:
+        self.value = value
+
+
+@pytest.mark.parametrize("message", [json.dumps(GOOD).encode(), b'{"readings": {}}', b"\xff"])
+def test_where_another_stores_nothing_is_written_and_nothing_buried(environment, message):
+    settings = from_environment({**environment, "STORE_EVENTS": "False"})
+    store = Store(settings.postgres_url, settings.stores_events)  # never opened: any use of it raises
+    state = State(settings.redis_url, store, settings.stores_events)
+    asyncio.run(Consumer(settings, store, state)._handle(Record(message)))
+    assert list(state._behind) == (["u1"] if b"c0ffee" in message else [])
+
+
+@pytest.mark.parametrize(("said", "meant"), [("", True), ("true", True), ("false", False)])
+def test_it_stores_unless_told_otherwise(environment, said, meant):
+    assert from_environment({**environment, "STORE_EVENTS": said}).stores_events is meant
+
+
+def test_a_word_that_is_neither_yes_nor_no(environment):
+    with pytest.raises(SettingsError, match=r"^STORE_EVENTS must be true or false$"):
+        from_environment({**environment, "STORE_EVENTS": "perhaps"})

@@ -57,9 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = storage.Store(settings.postgres_url)
+        store = storage.Store(settings.postgres_url, settings.stores_events)
         await store.open()
-        state = State(settings.redis_url, store)
+        state = State(settings.redis_url, store, settings.stores_events)
         consumer = Consumer(settings, store, state)
         llm = None
         if settings.llm_url:

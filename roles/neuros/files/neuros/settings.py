@@ -12,7 +12,10 @@ OPENAI_API = "https://api.openai.com/v1"
 
 @dataclass(frozen=True)
 class Settings:
-    """Times are seconds. `llm_url` is empty when neither a key nor a base URL is given: then the rules answer."""
+    """Times are seconds. `llm_url` is empty when neither a key nor a base URL is given: then the rules answer.
+
+    stores_events: whether the rows are written here; false where the bridge writes them.
+    """
 
     postgres_url: str
     redis_url: str
@@ -20,6 +23,7 @@ class Settings:
     kafka_group: str
     topic: str
     dead_letter_topic: str
+    stores_events: bool
     llm_url: str
     llm_key: str
     llm_model: str
@@ -47,6 +51,7 @@ def from_environment(env: Env) -> Settings:
         kafka_group=text(env, "KAFKA_GROUP_ID", "neuros"),
         topic=text(env, "KAFKA_TOPIC", "biometric-events"),
         dead_letter_topic=text(env, "KAFKA_DEAD_LETTER_TOPIC", "biometric-events.dlq"),
+        stores_events=yes_or_no(env, "STORE_EVENTS", True),
         llm_url=base or (OPENAI_API if key else ""),
         llm_key=key,
         llm_model=text(env, "OPENAI_MODEL", "gpt-4o-mini"),
@@ -55,3 +60,11 @@ def from_environment(env: Env) -> Settings:
         log_level=level,
         environment=text(env, "ENVIRONMENT", "production"),
     )
+
+
+def yes_or_no(env: Env, name: str, default: bool) -> bool:
+    """`true` or `false` in `name`; SettingsError for anything else."""
+    said = text(env, name, str(default)).lower()
+    if said not in ("true", "false"):
+        raise SettingsError(f"{name} must be true or false")
+    return said == "true"

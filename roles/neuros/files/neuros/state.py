@@ -23,15 +23,18 @@ log = logging.getLogger(__name__)
 REDIS_ERRORS = (RedisError, OSError, asyncio.TimeoutError)
 Metrics = dict[str, dict[str, Any]]
 
-# Bounds how long a copy can be stale after a crash between a row and its copy.
+# Bounds how long a copy can be stale after a crash between a row and its copy; or when another writes the row, and later than
+# it tells of it.
 _LIFETIME = 3600
+_LIFETIME_OF_ANOTHERS = 30
 
 
 class State:
     """Reads through to Postgres, so a lost or empty Redis costs time and never an answer."""
 
-    def __init__(self, redis_url: str, store: storage.Store) -> None:
+    def __init__(self, redis_url: str, store: storage.Store, stores_events: bool = True) -> None:
         self._store = store
+        self._lifetime = _LIFETIME if stores_events else _LIFETIME_OF_ANOTHERS
         self._redis: Redis = Redis.from_url(
             redis_url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 1), decode_responses=True
         )
@@ -93,14 +96,14 @@ class State:
     async def _offer(self, user: str, metrics: Metrics) -> None:
         with suppress(*REDIS_ERRORS):  # reported when it was read
             # Only where there is nothing: the consumer may have written something newer meanwhile.
-            await asyncio.wait_for(self._redis.set(_key(user), json.dumps(metrics), ex=_LIFETIME, nx=True), 1)
+            await asyncio.wait_for(self._redis.set(_key(user), json.dumps(metrics), ex=self._lifetime, nx=True), 1)
 
     async def _copy(self, user: str) -> None:
         metrics = await self._store.latest(user)
         assessment = rules.assess(metrics)
         if assessment.arc != rules.UNKNOWN:
             await self._store.switch_mode(user, assessment.arc, assessment.reason)
-        await asyncio.wait_for(self._redis.set(_key(user), json.dumps(metrics), ex=_LIFETIME), 2)
+        await asyncio.wait_for(self._redis.set(_key(user), json.dumps(metrics), ex=self._lifetime), 2)
 
 
 def _key(user: str) -> str:

@@ -37,6 +37,15 @@ CROSS JOIN LATERAL (
 WHERE b.user_id = $1
 ORDER BY b.metric_type
 """
+# Where another writes the rows, nobody promises baselines: the rows themselves say which metrics there are.
+_LATEST_WITHOUT_BASELINES = """
+SELECT DISTINCT ON (e.metric_type) e.metric_type, e.value, e.timestamp, e.device_type,
+  coalesce(b.baseline_value, e.value) AS baseline_value, coalesce(b.sample_count, 1) AS sample_count
+FROM biometric_events e
+LEFT JOIN user_baselines b ON b.user_id = e.user_id AND b.metric_type = e.metric_type
+WHERE e.user_id = $1
+ORDER BY e.metric_type, e.timestamp DESC
+"""
 _SWITCH = """
 INSERT INTO mode_switch_history (user_id, mode, reason, switched_at)
 SELECT $1, $2, $3, now()
@@ -47,8 +56,9 @@ WHERE (SELECT mode FROM mode_switch_history WHERE user_id = $1 ORDER BY switched
 class Store:
     """A pool that connects when it is first needed and again after the server was away."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keeps_baselines: bool = True) -> None:
         self._url = url
+        self._latest = _LATEST if keeps_baselines else _LATEST_WITHOUT_BASELINES
         self._pool: asyncpg.Pool | None = None
 
     async def open(self) -> None:
@@ -87,7 +97,7 @@ class Store:
     async def latest(self, user: str) -> dict[str, dict[str, Any]]:
         """Metric → value, timestamp (ISO 8601), device_type, baseline, samples: the newest of each."""
         async with self._acquire() as connection:
-            rows = await connection.fetch(_LATEST, user)
+            rows = await connection.fetch(self._latest, user)
         return {
             row["metric_type"]: {
                 "value": row["value"],
