@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from ansible_collections.auren.stack.plugins.module_utils import definition, guards, validate
+from ansible_collections.auren.stack.plugins.module_utils import definition, guards, mounts, validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, difference
@@ -154,6 +154,8 @@ def _container_operation(service: Service, observed: Observed, wanted: Mapping[s
     if container is None:
         return Operation("create", service.name, "it is not there", after=service.image)
     causes = recreate_causes(service, container, wanted, observed.images.get(service.image))
+    gone = [str(path.relative_to(service.house.directory)) for path in mounts.stale(service, container)]
+    causes += [f"{path} is no longer the one that it has" for path in gone]
     if leftovers([service.name], service.house, observed):  # the Engine may still be about to stop it, as Compose had asked
         causes.append("a run was cut off while it replaced it")
     if causes:

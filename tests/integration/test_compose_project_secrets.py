@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -129,16 +130,37 @@ def test_a_failure_shows_the_log_without_the_secret(kept: Project) -> None:
     assert shown(failed, secret) == []
 
 
-@pytest.mark.parametrize("lost", [["password"], ["password", "mounts", "env"]], ids=["its file", "all files"])
-def test_a_lost_file_is_taken_back_from_the_container(kept: Project, lost: list[str]) -> None:
+def remove(project: Project, *paths: str) -> None:
+    """Remove below the project's secrets; by a container, because some belong to others."""
+    mount = f"{project.directory}/secrets:/s"
+    docker("run", "--rm", "-v", mount, "--entrypoint", "rm", image("redis"), "-r", *(f"/s/{path}" for path in paths))
+
+
+def test_lost_files_are_taken_back_from_the_container(kept: Project) -> None:
     kept.do(redis(kept), secrets={"password": SPECIAL}, **secrets_of(kept))
-    started = kept.started("redis")
-    for name in lost:
-        docker("run", "--rm", "-v", f"{kept.directory}/secrets:/s", "--entrypoint", "rm", image("redis"), "-rf", f"/s/{name}")
+    name, started = kept.called("redis"), kept.started("redis")
+    for lost in (["password"], ["password", f"mounts/{name}/password", f"env/{name}.env"]):
+        remove(kept, *lost)
+        done = kept.do(redis(kept), **secrets_of(kept))
+        assert done.actions == [f"write secrets/{path}: missing" for path in lost]
+        assert (kept.directory / "secrets" / "password").read_text() == SPECIAL
+        assert seen(kept, "cat", "/run/secrets/password") == SPECIAL
+        assert kept.started("redis") == started
+        assert not kept.do(redis(kept), **secrets_of(kept)).changed
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_a_lost_directory_reaches_a_container_only_when_it_is_recreated(kept: Project, made_anew: bool) -> None:
+    kept.do(redis(kept), secrets={"password": SPECIAL}, **secrets_of(kept))
+    name = kept.called("redis")
+    copy = kept.directory / "copy"
+    shutil.copytree(kept.directory / "secrets" / "mounts" / name, copy)
+    remove(kept, f"mounts/{name}")
+    if made_anew:
+        copy.rename(kept.directory / "secrets" / "mounts" / name)
     done = kept.do(redis(kept), **secrets_of(kept))
-    assert "write secrets/password: missing" in done.actions
-    assert (kept.directory / "secrets" / "password").read_text() == SPECIAL
-    assert kept.started("redis") == started
+    assert done.actions[-1] == f"recreate {name}: secrets/mounts/{name} is no longer the one that it has"
+    assert seen(kept, "cat", "/run/secrets/password") == SPECIAL
     assert not kept.do(redis(kept), **secrets_of(kept)).changed
 
 

@@ -10,13 +10,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ansible_collections.auren.stack.plugins.module_utils import files, guards, host_ports
+from ansible_collections.auren.stack.plugins.module_utils import files, guards, host_ports, mounts
+from ansible_collections.auren.stack.plugins.module_utils.definition import House
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Image
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 
-from tests.unit.builders import image
+from tests.unit.builders import container, image, service
 
 DEBIAN = {"PG_MAJOR": "17", "PATH": "/usr/local/bin:/usr/lib/postgresql/17/bin"}
 ALPINE = {"PG_MAJOR": "17", "PATH": "/usr/local/bin:/usr/bin"}
@@ -204,6 +205,21 @@ def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(tmp_path: Path)
         files.write(wanted(tmp_path / "directory"))
     assert str(told.value) == f"cannot write {tmp_path}/directory: Is a directory"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["directory", "file"]
+
+
+# --- mounts -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mounted_directory_that_is_gone(tmp_path: Path) -> None:
+    house = House("stack", str(tmp_path), "net")
+    volumes = [f"{tmp_path}/config/one:/etc/one:ro", "/var/run/x:/x", "named:/data", f"{tmp_path}/config/one/sub:/sub"]
+    one = service("one", house, {"volumes": volumes}, secrets=["password"])
+    config, mount = tmp_path / "config" / "one", tmp_path / "secrets" / "mounts" / "one"
+    assert mounts.mounts(one) == [(config, "/etc/one"), (config / "sub", "/sub"), (mount, "/run/secrets")]
+    assert mounts.stale(one, container("one")) == [config, config / "sub", mount]
+    for path in (config / "sub", mount):
+        path.mkdir(parents=True)
+    assert mounts.stale(one, container("one")) == []
 
 
 # --- one run at a time ------------------------------------------------------------------------------------------------
