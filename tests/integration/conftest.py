@@ -48,3 +48,26 @@ def new_project(network: str) -> Callable[[Path], AbstractContextManager[Project
 def project(new_project: Callable[[Path], AbstractContextManager[Project]], tmp_path: Path) -> Iterator[Project]:
     with new_project(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def home(new_project: Callable[[Path], AbstractContextManager[Project]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with one service."""
+    with new_project(tmp_path_factory.mktemp("home")) as made:
+        made.do(made.service("one", data=[{"volume": made.volume("kept"), "target": "/data"}]))
+        yield made
+
+
+@pytest.fixture
+def unchanged(home: Project) -> Iterator[Project]:
+    """The project, for a test that must not change anything on the host."""
+    before = home.state()
+    yield home
+    assert home.state() == before
+
+
+@pytest.fixture
+def data(home: Project) -> Iterator[Path]:
+    """The directory of a volume that is there before the test and not after it."""
+    yield home.mountpoint("data")
+    docker("volume", "rm", home.called("data"))
