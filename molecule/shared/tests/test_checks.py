@@ -20,7 +20,9 @@ def stand_in(target: Target) -> Iterator[str]:
     """A running container on the stack's network."""
     image = next(iter(target.containers().values()))["Image"]
     label = ["--label", "auren.stack.test=client"]
-    target.docker("run", "--detach", "--init", "--name", STAND_IN, *label, "--network", "auren-network", "--entrypoint", "sleep", image, "600")
+    target.docker(
+        "run", "--detach", "--init", "--name", STAND_IN, *label, "--network", "auren-network", "--entrypoint", "sleep", image, "600"
+    )
     yield STAND_IN
     target.docker("rm", "--force", STAND_IN)
 
