@@ -120,16 +120,16 @@ def test_an_address_that_nobody_has(ask: Ask, network: str) -> None:
 @pytest.mark.parametrize(
     ("host", "options", "kind"),
     [
-        (f"{RUN}-redis", {"password": PASSWORD}, ""),
-        (f"{RUN}-redis", {"password": PASSWORD, "user": "default"}, ""),
-        (f"{RUN}-redis", {"password": "wrong"}, "auth"),
-        (f"{RUN}-redis", {}, "no_password"),
-        (f"{RUN}-open", {}, ""),
-        (f"{RUN}-open", {"password": "never asked for"}, "auth"),
+        ("redis", {"password": PASSWORD}, ""),
+        ("redis", {"password": PASSWORD, "user": "default"}, ""),
+        ("redis", {"password": "wrong"}, "auth"),
+        ("redis", {}, "no_password"),
+        ("open", {}, ""),
+        ("open", {"password": "never asked for"}, "auth"),
     ],
 )
 def test_redis(ask: Ask, host: str, options: dict[str, Any], kind: str) -> None:
-    found = ask("redis", host, 6379, **options)
+    found = ask("redis", f"{RUN}-{host}", 6379, **options)
     assert (found.ok, found.kind) == (not kind, kind), found
     assert options.get("password", PASSWORD) not in found.evidence
 
@@ -153,16 +153,16 @@ def test_postgres(ask: Ask, options: dict[str, Any], kind: str) -> None:
 @pytest.mark.parametrize(
     ("listener", "kind", "evidence"),
     [
-        ("GOOD", "", f"and so does what it advertises: {RUN}-kafka:9092"),
+        ("GOOD", "", "and so does what it advertises: RUN-kafka:9092"),
         ("NAMELESS", "advertised", "it advertises no-such-broker:9192: no-such-broker does not resolve"),
-        ("CLOSED", "advertised", f"it advertises {RUN}-kafka:1: {RUN}-kafka:1 refuses the connection"),
-        ("OTHER", "advertised", f"it advertises {RUN}-redis:6379: {RUN}-redis:6379 "),
+        ("CLOSED", "advertised", "it advertises RUN-kafka:1: RUN-kafka:1 refuses the connection"),
+        ("OTHER", "advertised", "it advertises RUN-redis:6379: RUN-redis:6379 "),
     ],
 )
 def test_kafka(ask: Ask, listener: str, kind: str, evidence: str) -> None:
     found = ask("kafka", f"{RUN}-kafka", KAFKA_LISTENERS[listener][0], timeout=2)
     assert (found.ok, found.kind) == (not kind, kind), found
-    assert evidence in found.evidence
+    assert evidence.replace("RUN", RUN) in found.evidence
 
 
 def test_one_protocol_is_not_another(ask: Ask) -> None:
