@@ -219,8 +219,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{kind}.filter", dest=f"{kind}_filter", default=".*", metavar="REGEX")
         parser.add_argument(f"--{kind}.exclude", dest=f"{kind}_exclude", default="^$", metavar="REGEX")
     options = parser.parse_args(arguments)
-    options.host, port = options.listen.rsplit(":", 1)
-    if not port.isdigit() or int(port) > 65535:
+    options.host, colon, port = options.listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
         parser.error(f"--web.listen-address={options.listen}: expected [HOST]:PORT")
     options.port = int(port)
     return options
