@@ -17,7 +17,7 @@ comma := ,
 quoted := $(foreach volume,$(DATA),"$(volume)")
 space := $() $()
 
-.PHONY: help venv up down clean check test test-full
+.PHONY: help venv up down clean check test test-full bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ clean: $(RUN) ## remove all that was made; data only by name: DATA="volume ..."
 	ansible-playbook playbooks/clean.yml -i inventory/local.yml \
 	    -e '{"auren_remove_data": [$(subst $(space),$(comma),$(strip $(quoted)))]}' $(ARGS)
 	-@python molecule/shared/hosts.py clean 2>/dev/null
-	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .ansible .venv-apps .venv
+	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .ansible .venv-* .venv
 
 check: $(DEV) $(APPS) ## lint, types, unit tests: under two minutes
 	@python scripts/steps.py check
@@ -43,8 +43,12 @@ check: $(DEV) $(APPS) ## lint, types, unit tests: under two minutes
 test: $(DEV) $(APPS) ## check, sanity, integration and the scenario default
 	@python scripts/steps.py test
 
-test-full: $(DEV) $(APPS) ## test, and every other scenario
+test-full: $(DEV) $(APPS) ## test, every other scenario, the oldest ansible-core and target Python
 	@python scripts/steps.py full
+
+bench: $(DEV) ## measure against the usual ways, write docs/benchmarks.md; on an otherwise idle machine
+	ansible-playbook tests/prepare.yml
+	python tests/bench/bench.py $(ARGS)
 
 $(RUN): requirements/run.txt requirements/constraints.txt
 	@start=$$SECONDS; scripts/make-venv .venv requirements/run.txt; touch $@; echo "ok: .venv, $$((SECONDS - start)) s"

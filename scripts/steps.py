@@ -1,7 +1,8 @@
 """Run named steps one after the other and end with one line: `N passed, M failed`.
 
 A pytest step counts its tests (from its JUnit file), any other step counts as one. A failure does not hide what
-comes after it, except that steps which need Docker are failed unrun when preparing it failed.
+comes after it, except that steps which need Docker are failed unrun when preparing it failed. A step that ends with status 77
+has said what is missing on this machine for it to run, and counts as skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / ".cache" / "test"
 PREPARE = "prepare docker and images"
+SKIPPED = 77
 INTEGRATION = "python -m pytest tests/integration -n 3 --dist loadfile"  # they wait more than they work
+OLDEST = "scripts/in-venv .venv-oldest requirements/oldest.txt 3.13,3.12,3.11"
+ON_TARGETS = "$(grep -l 'stack.plugins.module' tests/unit/test_*.py)"  # the unit tests of what runs there
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ CHECK = [
 ]
 TEST = [
     *CHECK,
+    Step("unit tests, oldest ansible-core", f"{OLDEST} python -m pytest tests/unit --ignore tests/unit/apps", wanted="tests/unit"),
+    Step("unit tests, Python 3.9", f"scripts/target-python 3.9 python -m pytest {ON_TARGETS}", wanted="tests/unit"),
     Step("sanity", "tests/sanity/run"),
     Step(PREPARE, "ansible-playbook tests/prepare.yml"),
     Step("integration", f"{INTEGRATION} -m 'not slow'", docker=True, wanted="tests/integration"),
@@ -47,15 +53,30 @@ TEST = [
 ]
 
 
+FULL = [
+    Step("integration slow", f"{INTEGRATION} -m slow", docker=True, wanted="tests/integration"),
+    Step("unit tests, Python 3.13", f"scripts/target-python 3.13 python -m pytest {ON_TARGETS}", wanted="tests/unit"),
+    Step(
+        "integration, Python 3.9",
+        "scripts/target-python 3.9 python -m pytest tests/integration/test_compose_project*.py -n 3 --dist loadfile",
+        docker=True,
+        wanted="tests/integration",
+    ),
+    Step("sanity, oldest ansible-core", f"VENV=.venv-oldest {OLDEST} tests/sanity/run"),
+    Step("molecule default, oldest ansible-core", f"{OLDEST} scripts/molecule default", docker=True, wanted="molecule/default"),
+]
+
+
 def full() -> list[Step]:
-    """`test`, the slow integration tests, and each further Molecule scenario."""
+    """`test`, what is slow, the oldest versions, and each further Molecule scenario."""
     others = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-    slow = Step("integration slow", f"{INTEGRATION} -m slow", docker=True, wanted="tests/integration")
-    return [*TEST, slow] + [Step(f"molecule {name}", f"scripts/molecule {name}", docker=True) for name in others if name != "default"]
+    return [*TEST, *FULL] + [Step(f"molecule {name}", f"scripts/molecule {name}", docker=True) for name in others if name != "default"]
 
 
 def counted(report: Path, status: int) -> tuple[int, int]:
     """Passed and failed tests of one step. Skipped tests are neither."""
+    if status == SKIPPED:
+        return 0, 0
     if not report.exists():
         return (1, 0) if status == 0 else (0, 1)
     suites = ElementTree.parse(report).getroot().iter("testsuite")
@@ -78,7 +99,8 @@ def run(step: Step) -> tuple[int, int]:
     start = time.monotonic()
     done = subprocess.run(["bash", "-c", step.command], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False)
     passed, failed = counted(report, done.returncode)
-    print(f"=== {step.name}: {'FAILED' if failed else 'ok'}, {time.monotonic() - start:.0f} s", flush=True)
+    verdict = "FAILED" if failed else "skipped" if done.returncode == SKIPPED else "ok"
+    print(f"=== {step.name}: {verdict}, {time.monotonic() - start:.0f} s", flush=True)
     return passed, failed
 
 
