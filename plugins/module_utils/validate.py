@@ -137,7 +137,7 @@ def _check_names(services: Mapping[str, Service], declared: Iterable[str]) -> It
 
 def check_exactly_one(services: Iterable[Service], fact: str) -> Iterable[StackError]:
     """Of the services that declare a fact (two or more of them), exactly one must say true."""
-    declaring = [s for s in services if fact in (s.entry.get("facts") or {})]
+    declaring = sorted((s for s in services if fact in (s.entry.get("facts") or {})), key=lambda s: s.name)
     saying = [s for s in declaring if s.entry["facts"][fact]]
     names = ", ".join(f"{s.name} ({s.role}_{fact})" for s in (saying if len(saying) > 1 else declaring))
     if len(saying) > 1:
