@@ -145,11 +145,11 @@ def answer(number: int, data: bytes, kind: int) -> tuple[int, list[str]]:
         if received != number or not flags & 0x8000:
             raise ValueError("a reply to another question")
         at, found = 12, []
-        for _ in range(questions):
+        for _question in range(questions):
             at = _skip_name(data, at) + 4
-        for _ in range(answers):
+        for _answer in range(answers):
             at = _skip_name(data, at)
-            record, _, _, length = struct.unpack_from("!HHIH", data, at)
+            record, _class, _ttl, length = struct.unpack_from("!HHIH", data, at)
             content = data[at + 10 : at + 10 + length]
             if record == kind:
                 found.append(str(ipaddress.ip_address(content)))

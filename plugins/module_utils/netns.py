@@ -122,7 +122,7 @@ def _read(children: Sequence[_Child], until: float) -> None:
             left = until - time.monotonic()
             if left <= 0:
                 return
-            for key, _ in selector.select(left):
+            for key, _events in selector.select(left):
                 chunk = os.read(key.fd, 65536)
                 key.data.received += chunk
                 if not chunk:

@@ -59,7 +59,7 @@ def versions(data: bytes) -> dict[int, tuple[int, int]]:
     error = reader.number(2)
     if error:
         raise ValueError(f"error {error} to ApiVersions")
-    return {reader.number(2): (reader.number(2), reader.number(2)) for _ in range(reader.number(4))}
+    return {reader.number(2): (reader.number(2), reader.number(2)) for _key in range(reader.number(4))}
 
 
 def metadata_request(version: int) -> bytes:
@@ -75,7 +75,7 @@ def brokers(data: bytes, version: int) -> list[tuple[str, int]]:
     if version >= 3:
         reader.number(4)  # throttle time
     found = []
-    for _ in range(reader.number(4)):
+    for _broker in range(reader.number(4)):
         reader.number(4)  # node id
         host, port, _rack = reader.text() or "", reader.number(4), reader.text()
         found.append((host, port))
