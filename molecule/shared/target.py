@@ -65,15 +65,30 @@ def wait_until(look: Callable[[], T], within: float, every: float = 0.5) -> T:
     return seen
 
 
-def play(*arguments: str, playbook: str = "playbooks/site.yml") -> Recap:
-    """Run a playbook of the collection against the hosts of the scenario, as Molecule does for `converge`."""
+def start_play(*arguments: str, playbook: str = "playbooks/site.yml") -> subprocess.Popen[str]:
+    """Start a playbook of the collection against the hosts of the scenario, as Molecule does; in a process group of its own."""
     inventory = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
     command = ["ansible-playbook", "--inventory", inventory, *arguments, str(ROOT / playbook)]
     config = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "ansible.cfg")
     environment = {**os.environ, "ANSIBLE_CONFIG": config, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    changed = sum(int(count) for count in re.findall(r"\bchanged=(\d+)", done.stdout))
-    return Recap(done.returncode, changed, done.stdout + done.stderr)
+    return subprocess.Popen(
+        command,
+        env=environment,
+        cwd=ROOT,
+        text=True,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def play(*arguments: str, playbook: str = "playbooks/site.yml") -> Recap:
+    """Run a playbook of the collection to its end."""
+    with start_play(*arguments, playbook=playbook) as started:
+        output = started.communicate()[0]
+    changed = sum(int(count) for count in re.findall(r"\bchanged=(\d+)", output))
+    return Recap(started.returncode, changed, output)
 
 
 class Target:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,8 @@ from urllib.parse import quote
 
 import pytest
 from jinja2 import Template
+
+from tests.stream import Stream
 
 ROOT = Path(__file__).resolve().parents[3]
 LABEL = "auren.stack.test=pipeline"
@@ -129,46 +130,6 @@ class Stack:
         return int(self.sql(f"SELECT count(*) FROM biometric_events WHERE user_id LIKE '{user_like}'"))
 
 
-class Stream:
-    """Devices that post webhooks, one after the other, each again until it is accepted."""
-
-    def __init__(self, stack: Stack, name: str, pause: float = 0.02) -> None:
-        self._stack = stack
-        self._pause = pause
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._post_all, daemon=True)
-        self.name = name
-        self.accepted = 0
-        self.refused = 0
-
-    def __enter__(self) -> Stream:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._stopping.set()
-        self._thread.join(90)
-        assert not self._thread.is_alive(), "the last webhook was never accepted"
-
-    def _post_all(self) -> None:
-        while not self._stopping.is_set():
-            data: dict[str, Any] = {"recovery_score": 40 + self.accepted % 50}
-            if self.accepted % 2:
-                data["created_at"] = f"2026-01-01T00:00:00.{self.accepted:06d}Z"
-            body = {"event_type": "recovery.updated", "user_id": f"{self.name}-{self.accepted}", "data": data}
-            while not self._accepts(body):
-                self.refused += 1
-                time.sleep(0.3)
-            self.accepted += 1
-            time.sleep(self._pause)
-
-    def _accepts(self, body: dict[str, Any]) -> bool:
-        try:
-            return self._stack.call("bridge", "/webhooks/whoop", body)[0] == 200
-        except OSError:
-            return False
-
-
 def start_applications(stack: Stack) -> None:
     """Build both images and start them, before anything that they need exists."""
     environment = {
@@ -224,4 +185,4 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture
 def stream(stack: Stack) -> Callable[..., Stream]:
     """Make a stream of webhooks whose users have names of their own."""
-    return lambda **options: Stream(stack, f"stream{uuid.uuid4().hex[:8]}", **options)
+    return lambda: Stream(lambda body: stack.call("bridge", "/webhooks/whoop", body)[0], f"stream{uuid.uuid4().hex[:8]}")
