@@ -26,7 +26,8 @@ class Runner(Protocol):
 
     def __call__(
         self, args: Sequence[str], *, path_prefix: str, environ_update: Mapping[str, str], pass_fds: Sequence[int]
-    ) -> tuple[int, str, str]: ...
+    ) -> tuple[int, str, str]:
+        """Status, output and errors of a command."""
 
 
 class Compose:
