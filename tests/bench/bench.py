@@ -9,6 +9,7 @@ one run of each that is not counted. Every run that should change nothing is che
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # so that hosts are removed
     try:
         text = page(measure(given.samples, given.parts or list(PARTS)))
     except BenchError as error:
