@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -49,11 +51,19 @@ MOMENTS = {
 }
 
 
+def family(pid: int) -> list[int]:
+    """A process and all that it started: each of Ansible's workers leads a session of its own, so no signal to a group reaches it."""
+    children = subprocess.run(["pgrep", "--parent", str(pid)], capture_output=True, text=True, check=False).stdout.split()
+    return [pid, *(member for child in children for member in family(int(child)))]
+
+
 def cut_off(night: Any, moment: str, spare_module: bool = False) -> None:
     """Start `site` and kill it at the moment: the module first, so that nothing can tell it that its controller has gone."""
     with start_play(*night.extra_vars()) as started:
         night.target.run("python3", "-c", REAPER, moment, f"{PROJECT_DIR}/.auren", "spare" if spare_module else "")
-        os.killpg(started.pid, signal.SIGKILL)
+        for pid in family(started.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def finished_by_the_next_run(night: Any, what: str) -> None:
