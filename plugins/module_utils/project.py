@@ -148,6 +148,10 @@ def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], giv
             held.append(reader.held())
         return held[0]
 
+    observed.problems += [
+        StackError(f"auren_secrets names {name}, which nobody asks for; known are {', '.join(sorted(specs))}", "secret_unknown", name)
+        for name in sorted(set(given) - set(specs))
+    ]
     resolver = secrets.Resolver(given, reader.stored, held_once, reader.has_data, reader.prove)
     for name in sorted({n for s in reader.services.values() for n in s.secret_names()}):
         if name not in specs:

@@ -209,6 +209,16 @@ def test_a_secret_that_nobody_gives(project: Project, specs: dict[str, Any], sen
     assert project.state() == before
 
 
+def test_a_misspelt_secret_is_told(project: Project) -> None:
+    before = project.state()
+    given = {"token": "t", "tokn": "t"}
+    failed = project.fails(
+        project.service("one", secrets=["token"]), secrets=given, secret_specs={"token": {}, "other": {"optional": True}}
+    )
+    assert failed.msg == "auren_secrets names tokn, which nobody asks for; known are other, token"
+    assert project.state() == before
+
+
 # --- a server that remembers ------------------------------------------------------------------------------------------
 
 
