@@ -65,6 +65,14 @@ def wait_until(look: Callable[[], T], within: float, every: float = 0.5) -> T:
     return seen
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "last: runs after every other test of the scenario")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
 def start_play(*arguments: str, playbook: str = "playbooks/site.yml") -> subprocess.Popen[str]:
     """Start a playbook of the collection against the hosts of the scenario, as Molecule does; in a process group of its own."""
     inventory = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
