@@ -211,7 +211,7 @@ def test_a_secret_that_nobody_gives(project: Project, specs: dict[str, Any], sen
 
 def test_a_misspelt_secret_is_told(project: Project) -> None:
     before = project.state()
-    given = {"token": "t", "tokn": "t"}
+    given = {"token": "a-value", "tokn": "a-value"}
     failed = project.fails(
         project.service("one", secrets=["token"]), secrets=given, secret_specs={"token": {}, "other": {"optional": True}}
     )
