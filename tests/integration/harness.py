@@ -190,7 +190,7 @@ class Project:
         found = docker("ps", "-aq", "--filter", f"name={self.name}", check=False).split()
         found += docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={self.name}", check=False).split()
         if found:
-            docker("rm", "-f", *set(found), check=False)
+            docker("rm", "-f", "-v", *set(found), check=False)
         for volume in self.volumes:
             docker("volume", "rm", "-f", volume, check=False)
 
