@@ -17,7 +17,7 @@ comma := ,
 quoted := $(foreach volume,$(DATA),"$(volume)")
 space := $() $()
 
-.PHONY: help venv up down clean check test test-full bench
+.PHONY: help venv up down clean streamline rollback check test test-full bench bench-full
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ clean: $(RUN) ## remove all that was made; data only by name: DATA="volume ..."
 	-@python molecule/shared/hosts.py clean 2>/dev/null
 	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .ansible .venv-* .venv
 
+streamline: $(RUN) ## bring hand-run containers together on the one network: the plan, then it asks
+	ansible-playbook playbooks/streamline.yml -i inventory/local.yml $(ARGS)
+
+rollback: $(RUN) ## take back what streamline did in the last days: the plan, then it asks
+	ansible-playbook playbooks/rollback.yml -i inventory/local.yml $(ARGS)
+
 check: $(DEV) $(APPS) ## lint, types, unit tests: under two minutes
 	@python scripts/steps.py check
 
@@ -46,9 +52,14 @@ test: $(DEV) $(APPS) ## check, sanity, integration and the scenario default
 test-full: $(DEV) $(APPS) ## test, every other scenario, the oldest ansible-core and target Python
 	@python scripts/steps.py full
 
-bench: $(DEV) ## measure against the usual ways, write docs/benchmarks.md; on an otherwise idle machine
+bench: $(DEV) ## measure against the usual ways, write docs/benchmarks*.md; on an otherwise idle machine
 	ansible-playbook tests/prepare.yml
 	python tests/bench/bench.py $(ARGS)
+	python tests/bench/networks.py
+
+bench-full: $(DEV) ## bring 10 to 300 containers together against the usual ways, write docs/benchmarks-networks.md
+	ansible-playbook tests/prepare.yml
+	python tests/bench/networks.py 10 50 100 300
 
 $(RUN): requirements/run.txt requirements/constraints.txt
 	@start=$$SECONDS; scripts/make-venv .venv requirements/run.txt; touch $@; echo "ok: .venv, $$((SECONDS - start)) s"

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -299,12 +299,17 @@ def substituted(service: Service, images: Mapping[str, str]) -> Service:
     return replace(service, entry={**service.entry, "compose": {**service.compose, "image": other}})
 
 
+def ready(services: Mapping[str, Service], pending: Sequence[str], unready: Collection[str]) -> list[str]:
+    """Those of ``pending`` that need none of ``unready``: they may start."""
+    return [name for name in pending if not any(need in unready and need != name for need in services[name].needs)]
+
+
 def start_order(services: Mapping[str, Service]) -> list[list[str]]:
     """Names in waves: each wave needs only what is in earlier ones. A cycle ends in the last wave."""
     left = dict(services)
     waves: list[list[str]] = []
     while left:
-        wave = [n for n, s in left.items() if not any(need in left and need != n for need in s.needs)] or list(left)
+        wave = ready(services, list(left), left) or list(left)
         waves.append(wave)
         left = {n: s for n, s in left.items() if n not in wave}
     return waves

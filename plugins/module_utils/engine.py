@@ -20,8 +20,10 @@ from ansible_collections.auren.stack.plugins.module_utils.model import (
     Snapshot,
     container_from_inspect,
     container_from_list,
+    network_from_list,
     split_env,
 )
+from ansible_collections.auren.stack.plugins.module_utils.topology import Attachment, NetworkSpec
 
 try:
     import docker
@@ -113,6 +115,18 @@ class Engine:
         except docker.errors.NotFound:
             return None
 
+    def containers(self) -> list[Container]:
+        """All containers, in any state, with everything an inspect knows: the list alone has no aliases and no environment."""
+        with _told("read", "the containers"):
+            found = [self.container(raw["Id"]) for raw in self.api.containers(all=True)]
+        return [container for container in found if container is not None]
+
+    def members(self, network: str) -> dict[str, str]:
+        """Container → IPv4 address of the running containers on a network."""
+        with _told("read the network", network):
+            found = self.api.inspect_network(network).get("Containers") or {}
+        return {one["Name"]: one["IPv4Address"].partition("/")[0] for one in found.values()}
+
     def health_output(self, name: str) -> str:
         """What the last health check printed, one line; empty when there is none."""
         with _told("inspect", name):
@@ -141,17 +155,7 @@ class Engine:
 
     def networks(self) -> list[Network]:
         with _told("read", "the networks"):
-            found = self.api.networks()
-        return [
-            Network(
-                n["Id"],
-                n["Name"],
-                n["Driver"],
-                tuple(c["Subnet"] for c in (n.get("IPAM") or {}).get("Config") or [] if c.get("Subnet")),
-                n.get("Labels") or {},
-            )
-            for n in found
-        ]
+            return [network_from_list(raw) for raw in self.api.networks()]
 
     def root_dir(self) -> str:
         """Where the Engine keeps images, on the host."""
@@ -178,11 +182,42 @@ class Engine:
         with _told("remove volume", name):
             self.api.remove_volume(name)
 
-    def create_network(self, name: str, subnet: str, labels: dict[str, str]) -> None:
-        """Create a bridge network; an empty subnet lets the Engine choose one."""
-        ipam = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)]) if subnet else None
+    def create_network(self, name: str, spec: NetworkSpec) -> None:
+        """Create a network; without a pool the Engine chooses a free subnet."""
+        pools = [docker.types.IPAMPool(pool.subnet, pool.ip_range or None, pool.gateway or None) for pool in spec.pools]
         with _told("create network", name):
-            self.api.create_network(name, driver="bridge", ipam=ipam, labels=labels, check_duplicate=True)
+            self.api.create_network(
+                name,
+                driver=spec.driver,
+                options=dict(spec.options),
+                ipam=docker.types.IPAMConfig(pool_configs=pools) if pools else None,
+                check_duplicate=True,
+                internal=spec.internal,
+                labels=dict(spec.labels),
+                enable_ipv6=spec.ipv6,
+                attachable=spec.attachable,
+            )
+
+    def connect(self, container: str, network: str, place: Attachment) -> None:
+        """Put a container, in any state, on a network. Posted as it is, because not every SDK knows all of an endpoint's settings."""
+        settings: dict[str, Any] = {"Aliases": list(place.aliases), "Links": list(place.links), "DriverOpts": dict(place.driver_opts)}
+        if place.ipv4:
+            settings["IPAMConfig"] = {"IPv4Address": place.ipv4}
+        if place.gateway_priority:
+            settings["GwPriority"] = place.gateway_priority
+        wanted = {"Container": container, "EndpointConfig": {key: value for key, value in settings.items() if value}}
+        with _told(f"connect {container} to", network):
+            self.api._raise_for_status(self.api._post_json(self.api._url("/networks/{0}/connect", network), data=wanted))
+
+    def disconnect(self, container: str, network: str) -> None:
+        with _told(f"disconnect {container} from", network):
+            self.api.disconnect_container_from_network(container, network)
+
+    def set_restart_policy(self, container: str, policy: str) -> None:
+        """policy: in Docker's words, as ``on-failure:5``. The container goes on as it is."""
+        name, _colon, count = policy.partition(":")
+        with _told(f"set the restart policy {policy} of", container):
+            self.api.update_container(container, restart_policy={"Name": name, "MaximumRetryCount": int(count or 0)})
 
     def remove_network(self, name: str) -> None:
         with _told("remove network", name):

@@ -34,16 +34,18 @@ class Gate:
 
     def wait(self, names: Sequence[str]) -> None:
         """Until each is healthy. Raises StackError for the first that crashes in a loop, is gone, or misses its deadline."""
-        start = time.monotonic()
-        waiting: list[str] = list(names)
         for name in names:
-            self.began.setdefault(name, start)
+            self.began.setdefault(name, time.monotonic())
+        waiting = self.waiting(names)
         while waiting:
-            waiting = [name for name in waiting if not self._healthy(name, start)]
-            if waiting:
-                time.sleep(POLL)
+            time.sleep(POLL)
+            waiting = self.waiting(waiting)
 
-    def _healthy(self, name: str, start: float) -> bool:
+    def waiting(self, names: Sequence[str]) -> list[str]:
+        """Those that are not healthy yet, of names that began. Raises StackError as `wait` does."""
+        return [name for name in names if not self._healthy(name)]
+
+    def _healthy(self, name: str) -> bool:
         container = self.engine.container(name)
         if container is None:
             raise self._failure(name, "it disappeared")
@@ -55,7 +57,7 @@ class Gate:
         if container.state in ("exited", "dead") and container.restart_policy in ("", "no"):
             raise self._failure(name, f"it ended with exit code {container.exit_code}")
         deadline = self.services[name].gate_deadline
-        if time.monotonic() - start > deadline:
+        if time.monotonic() - self.began[name] > deadline:
             raise self._failure(name, f"it is {container.health or container.state} after {deadline:.0f} s")
         return False
 

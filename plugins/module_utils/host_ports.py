@@ -6,14 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.auren.stack.plugins.module_utils import proc_net
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding
-
-LISTEN = "0A"
 
 
 @dataclass(frozen=True)
@@ -22,24 +19,10 @@ class Listener:
     inode: str
 
 
-def _address(text: str) -> str:
-    """An address of /proc/net/tcp{,6}: 32-bit words in host byte order, hexadecimal."""
-    words = [int(text[i : i + 8], 16) for i in range(0, len(text), 8)]
-    packed = b"".join(struct.pack("=I", word) for word in words)
-    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
-
-
 def listeners(proc: Path = Path("/proc")) -> list[Listener]:
     """Every listening TCP socket of this network namespace."""
-    found: list[Listener] = []
-    for name in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            for line in (proc / "net" / name).read_text().splitlines()[1:]:
-                columns = line.split()
-                if columns[3] == LISTEN:
-                    address, port = columns[1].split(":")
-                    found.append(Listener(Binding(_address(address), int(port, 16), "/tcp"), columns[9]))
-    return found
+    here = proc_net.sockets(proc / "net")
+    return [Listener(Binding(*one.local, "/tcp"), one.inode) for one in here if one.state == proc_net.LISTEN]
 
 
 def owner(inode: str, proc: Path = Path("/proc")) -> str:

@@ -18,12 +18,20 @@ LABEL_COMPOSE_PROJECT = "com.docker.compose.project"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A container's place on one network."""
+    """A container's place on one network.
+
+    ipv4: the address it has now, empty while it does not run. The rest was asked for: aliases (without the container's name and id,
+    which Docker answers to anyway), fixed_ipv4, options of the driver, links, and from API 1.48 on the priority as a gateway.
+    """
 
     network: str
     network_id: str
     ipv4: str
     aliases: tuple[str, ...]
+    fixed_ipv4: str = ""
+    driver_opts: dict[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    gateway_priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,8 @@ class Container:
 
     state: Docker's word (created, running, paused, restarting, removing, exited, dead).
     health: "" when it has no health check, else starting, healthy or unhealthy.
-    env: only known after a full inspect, else empty.
+    env, command, binds (paths on the host that are mounted), auto_remove, network_mode of a stopped container, aliases: only known after
+    a full inspect.
     """
 
     id: str
@@ -68,6 +77,9 @@ class Container:
     endpoints: tuple[Endpoint, ...] = ()
     bindings: tuple[Binding, ...] = ()
     volumes: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    binds: tuple[str, ...] = ()
+    auto_remove: bool = False
 
     @property
     def ours(self) -> bool:
@@ -101,12 +113,27 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """A range of addresses of a network, as the Engine has it."""
+
+    subnet: str
+    gateway: str = ""
+    ip_range: str = ""
+
+
+@dataclass(frozen=True)
 class Network:
     id: str
     name: str
     driver: str
     subnets: tuple[str, ...]
     labels: dict[str, str] = field(default_factory=dict)
+    pools: tuple[Pool, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+    internal: bool = False
+    attachable: bool = False
+    ipv6: bool = False
+    scope: str = "local"
 
 
 @dataclass(frozen=True)
@@ -140,11 +167,46 @@ def _bindings(ports: dict[str, Any]) -> tuple[Binding, ...]:
     return tuple(found)
 
 
-def _endpoints(networks: dict[str, Any]) -> tuple[Endpoint, ...]:
+def _endpoints(networks: dict[str, Any], own: tuple[str, str]) -> tuple[Endpoint, ...]:
+    """own: the container's name and id. Before API 1.45 the Engine lists the short id among the aliases, Compose asks for the name."""
     return tuple(
-        Endpoint(name, n.get("NetworkID", ""), n.get("IPAddress", ""), tuple(n.get("Aliases") or ()))
+        Endpoint(
+            name,
+            n.get("NetworkID", ""),
+            n.get("IPAddress", ""),
+            tuple(sorted({a for a in n.get("Aliases") or () if a not in (own[0], own[1], own[1][:12])})),
+            (n.get("IPAMConfig") or {}).get("IPv4Address", ""),
+            n.get("DriverOpts") or {},
+            tuple(n.get("Links") or ()),
+            n.get("GwPriority", 0),
+        )
         for name, n in (networks or {}).items()
     )
+
+
+def network_from_list(raw: dict[str, Any]) -> Network:
+    """From an entry of ``GET /networks`` (Engine API 1.41 and later)."""
+    ranges = [config for config in (raw.get("IPAM") or {}).get("Config") or [] if config.get("Subnet")]
+    pools = tuple(Pool(config["Subnet"], config.get("Gateway", ""), config.get("IPRange", "")) for config in ranges)
+    return Network(
+        id=raw["Id"],
+        name=raw["Name"],
+        driver=raw["Driver"],
+        subnets=tuple(pool.subnet for pool in pools),
+        labels=raw.get("Labels") or {},
+        pools=pools,
+        options=raw.get("Options") or {},
+        internal=bool(raw.get("Internal")),
+        attachable=bool(raw.get("Attachable")),
+        ipv6=bool(raw.get("EnableIPv6")),
+        scope=raw.get("Scope", "local"),
+    )
+
+
+def _policy(raw: dict[str, Any]) -> str:
+    """In Docker's own words: ``always``, ``on-failure:5``; empty where none was ever set."""
+    count = raw.get("MaximumRetryCount", 0)
+    return f"{raw['Name']}:{count}" if count else str(raw.get("Name", ""))
 
 
 def split_env(lines: Any) -> dict[str, str]:
@@ -166,13 +228,16 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         started_at=state.get("StartedAt", ""),
         restart_count=raw.get("RestartCount", 0),
         network_mode=host.get("NetworkMode", ""),
-        restart_policy=(host.get("RestartPolicy") or {}).get("Name", ""),
+        restart_policy=_policy(host.get("RestartPolicy") or {}),
         pid=state.get("Pid", 0),
         labels=config.get("Labels") or {},
         env=split_env(config.get("Env")),
-        endpoints=_endpoints(raw["NetworkSettings"]["Networks"]),
+        endpoints=_endpoints(raw["NetworkSettings"]["Networks"], (raw["Name"].lstrip("/"), raw["Id"])),
         bindings=_bindings(host.get("PortBindings")),
         volumes=tuple(m["Name"] for m in raw.get("Mounts") or [] if m.get("Type") == "volume"),
+        command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
+        binds=tuple(m["Source"] for m in raw.get("Mounts") or [] if m.get("Type") == "bind"),
+        auto_remove=bool(host.get("AutoRemove")),
     )
 
 
@@ -186,7 +251,7 @@ def container_from_list(raw: dict[str, Any]) -> Container:
         state=raw["State"],
         network_mode=(raw.get("HostConfig") or {}).get("NetworkMode", ""),
         labels=raw.get("Labels") or {},
-        endpoints=_endpoints((raw.get("NetworkSettings") or {}).get("Networks") or {}),
+        endpoints=_endpoints((raw.get("NetworkSettings") or {}).get("Networks") or {}, ("", raw["Id"])),
         bindings=tuple(
             Binding(p.get("IP", ""), p["PublicPort"], f"{p['PrivatePort']}/{p['Type']}")
             for p in raw.get("Ports") or []

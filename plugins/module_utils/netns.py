@@ -65,15 +65,20 @@ def run(jobs: Sequence[Job], deadline: float) -> list[dict[str, Any] | None]:
 
 
 def enter(pid: int) -> None:
-    """Move this process into the network namespace of another one. Raises OSError."""
+    """Move this thread into the network namespace of another process. Raises OSError."""
     handle = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        library = ctypes.CDLL(None, use_errno=True)  # os.setns is new in Python 3.12
-        if library.setns(handle, CLONE_NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        enter_handle(handle)
     finally:
         os.close(handle)
+
+
+def enter_handle(handle: int) -> None:
+    """The same, by an open file descriptor of the namespace."""
+    library = ctypes.CDLL(None, use_errno=True)  # os.setns is new in Python 3.12
+    if library.setns(handle, CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _fork(job: Job, deadline: float) -> _Child:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Network
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
-
-PREDEFINED = ("bridge", "host", "none")
+from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
 
 
 @dataclass(frozen=True)

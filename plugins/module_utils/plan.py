@@ -20,6 +20,7 @@ class Operation:
     target: the object's name, as an operator would type it.
     cause: why, readable after "kind target: ".
     before, after: what differs, for the diff; never a secret.
+    notice: what people and programs may feel while it is done ("its published ports refuse for about 0.1 s"); empty for nothing.
     """
 
     kind: str
@@ -27,9 +28,10 @@ class Operation:
     cause: str
     before: str = ""
     after: str = ""
+    notice: str = ""
 
     def text(self) -> str:
-        return f"{self.kind} {self.target}: {self.cause}"
+        return f"{self.kind} {self.target}: {self.cause}" + (f" ({self.notice})" if self.notice else "")
 
 
 @dataclass

@@ -16,7 +16,7 @@ from ansible_collections.auren.stack.plugins.module_utils.definition import Serv
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import Before
-from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
+from ansible_collections.auren.stack.plugins.module_utils.gate import POLL, Gate, evidence
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
@@ -106,22 +106,30 @@ class Apply:
         return {n: replace(d, reloaded=reloaded.get(n, "")) for n, d in self.work.merged.items()}
 
     def _containers(self, replaced: list[str]) -> None:
+        """Each starts as soon as what it needs is healthy, not later: the slowest holds up only those that need it."""
         started = self.work.plan.targets("start")
-        for wave in definition.start_order(self.work.called):
-            fresh = [name for name in wave if name in replaced]
-            stopped = [name for name in wave if name in started]
-            self.touched += fresh
-            begin = time.monotonic()
-            if fresh:
-                self.compose.recreate(fresh)
-            for name in stopped:
-                self.engine.start(name)
-            self.gate.began.update(dict.fromkeys(fresh + stopped, begin))
-            self.gate.wait(fresh + stopped)
+        pending = [name for wave in definition.start_order(self.work.called) for name in wave if name in (*replaced, *started)]
+        waiting: list[str] = []
+        while pending or waiting:
+            ready = definition.ready(self.work.called, pending, [*pending, *waiting]) or (pending if not waiting else [])
+            if ready:
+                self._begin([name for name in ready if name in replaced], [name for name in ready if name in started])
+                pending = [name for name in pending if name not in ready]
+            else:
+                time.sleep(POLL)
+            waiting = self.gate.waiting([*waiting, *ready])
         self.gate.hold(replaced + started)
         for kind in ("create", "recreate", "start"):
             for name in self.work.plan.targets(kind):
                 self._line(kind, name, self.gate.seconds(name))
+
+    def _begin(self, fresh: list[str], stopped: list[str]) -> None:
+        self.touched += fresh
+        self.gate.began.update(dict.fromkeys(fresh + stopped, time.monotonic()))
+        if fresh:
+            self.compose.recreate(fresh)
+        for name in stopped:
+            self.engine.start(name)
 
     # --- reload -----------------------------------------------------------------------------------------------------
 

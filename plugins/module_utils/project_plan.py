@@ -138,7 +138,7 @@ def recreate_causes(service: Service, container: Container, wanted: Mapping[str,
     if endpoint is None:
         causes.append(f"it is not on {service.house.network}")
     else:
-        missing = [alias for alias in service.aliases if alias not in endpoint.aliases]
+        missing = [alias for alias in service.aliases if alias not in (service.name, *endpoint.aliases)]
         causes += [f"it lacks the alias {alias} on {service.house.network}" for alias in missing]
     return causes
 

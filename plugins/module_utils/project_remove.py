@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Callable
 
-from ansible_collections.auren.stack.plugins.module_utils import definition, files
+from ansible_collections.auren.stack.plugins.module_utils import definition, files, site_record
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.journal import journal_directory
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.module import planned
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
@@ -91,12 +94,19 @@ def plan_leave(house: House, declared: dict[str, Declared], snapshot: Snapshot, 
     present = [v for v in asked.volumes if v in snapshot.volumes]
     plan.operations += [Operation("remove volume", v, "asked for by name, with its data", before="there") for v in present]
     directory = house.directory
-    if len(services) == len(declared) and (directory / ".auren").exists():
+    if len(services) == len(declared) and _record_entries(directory):
         plan.operations.append(Operation("remove files of", str(directory), "no service is left", before="there"))
     remembered = [v for v in kept_volumes(declared, snapshot, asked) if v in asked.remembering]
     if len(services) == len(declared) and not remembered and (directory / "secrets").exists():
         plan.operations.append(Operation("remove secrets of", str(directory), "no data is left that needs one", before="there"))
     return plan
+
+
+def _record_entries(directory: Path) -> list[Path]:
+    """What the project wrote about itself: all below .auren but the journals that a rollback needs, whosever containers they are about."""
+    journal = journal_directory(directory)
+    found = [path for path in (directory / ".auren").glob("*") if path != journal]
+    return found + [path for path in journal.glob("*") if f"-{site_record.KIND}" in path.name]
 
 
 class Leaving:
@@ -134,8 +144,13 @@ class Leaving:
     def _remove_directory(self, _target: str) -> None:
         """What is left of an empty project; the values of secrets stay as long as a volume remembers one of them."""
         secrets = self.house.directory / "secrets"
-        for directory in (self.house.directory / "services", self.house.directory / "config", self.house.directory / ".auren"):
+        for directory in (self.house.directory / "services", self.house.directory / "config"):
             shutil.rmtree(directory, ignore_errors=True)
+        for path in _record_entries(self.house.directory):
+            (shutil.rmtree if path.is_dir() else os.unlink)(path)
+        for directory in (journal_directory(self.house.directory), self.house.directory / ".auren"):
+            with contextlib.suppress(OSError):  # not empty: a journal of something that `clean` does not take back
+                directory.rmdir()
         for directory in (secrets / "mounts", secrets / "env"):
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -154,6 +154,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project_plan import pl
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
 from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec, forms
+from ansible_collections.auren.stack.plugins.module_utils.site_record import record
 
 
 def house(params: dict[str, Any]) -> House:
@@ -216,13 +217,17 @@ def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> d
     work = plan_present(home, services, observed, lambda port: host_ports.taken_by(port, present_listeners), module.check_mode)
     work.plan.refuse_conflicts()
     result, compose = planned(work.plan), Compose(home, module.run_command)
-    if work.plan.targets("create", "recreate"):
+    replaced = work.plan.targets("create", "recreate")
+    if replaced:
         compose.check_version(may_be_missing=module.check_mode)
     if not module.check_mode:
         if work.plan.changed or work.files:
             apply = Apply(engine, compose, observed, work, lock)
             apply.run()
             result["operations"] = apply.done
+            recorded = {"operations": apply.done, "replaced_services": replaced}
+            problem = record(engine, home.directory, observed.snapshot, replaced, apply.before, recorded)
+            result["warnings"] = [*result["warnings"], *([problem] if problem else [])]
         settle(engine, services)
     return {**result, **overview(engine, observed, work.merged)}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.harness import IMAGES, RUN, Project, docker, image
+from tests.integration.network_mess import Mess, made
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +72,10 @@ def data(home: Project) -> Iterator[Path]:
     """The directory of a volume that is there before the test and not after it."""
     yield home.mountpoint("data")
     docker("volume", "rm", home.called("data"))
+
+
+@pytest.fixture
+def mess(images: None, tmp_path: Path) -> Iterator[Mess]:
+    """A host of one test's own, as far as the modules for networks can see."""
+    with made(tmp_path) as one:
+        yield one

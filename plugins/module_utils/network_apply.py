@@ -1,0 +1,134 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Do the moves of a plan for networks: each step journalled before it is done, names proved before anything is taken away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from ansible_collections.auren.stack.plugins.module_utils import connections, netns, resolution
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
+from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
+from ansible_collections.auren.stack.plugins.module_utils.topology import (
+    TEMPORARY,
+    Attachment,
+    Move,
+    NetworkSpec,
+    Step,
+    Topology,
+    applied,
+    topology_of,
+)
+
+CLOSING = 10.0  # seconds for closing connections in a namespace
+
+
+class NetworkApply:
+    """One application of one plan. done: a line per operation with its seconds. notes: what people have to know afterwards."""
+
+    def __init__(self, engine: Engine, state: HostState, plan: Plan, moves: Sequence[Move], journal: Journal | None) -> None:
+        self.engine, self.state, self.plan, self.moves, self.journal = engine, state, plan, moves, journal
+        self.topology: Topology = topology_of(state.containers, state.networks)
+        self.done: list[str] = []
+        self.notes: list[str] = []
+        self.provers: dict[str, resolution.Prover] = {}
+        self.proved = 0  # answers that were right
+
+    def run(self) -> None:
+        """Raises StackError: what was done until then stays, is journalled, and a second run or a rollback goes on from it."""
+        try:
+            self._run()
+        finally:
+            self._end_proof()
+
+    def _run(self) -> None:
+        for operation, move in zip(self.plan.operations, self.moves):
+            if move.kind in ("disconnect", "remove network"):
+                self.prove()
+            begin = time.monotonic()
+            for step in move.steps:
+                self._step(step)
+            self._afterwards(move)
+            self.done.append(f"{operation.text()} ({time.monotonic() - begin:.1f} s)")
+        self.prove()
+
+    def _step(self, step: Step) -> None:
+        if self.journal:
+            self.journal.begin(step)
+        begin = time.monotonic()
+        place, spec = step.attachment or Attachment(), step.spec or NetworkSpec()
+        calls = {
+            "create network": lambda: self.engine.create_network(step.target, spec),
+            "remove network": lambda: self.engine.remove_network(step.target),
+            "connect": lambda: self.engine.connect(step.target, step.network, place),
+            "disconnect": lambda: self.engine.disconnect(step.target, step.network),
+            "set policy": lambda: self.engine.set_restart_policy(step.target, step.policy),
+            "stop": lambda: self.engine.stop(step.target),
+            "start": lambda: self.engine.start(step.target),
+        }
+        calls[step.verb]()
+        self.topology = applied(self.topology, step)
+        if step.verb == "connect" and not step.network.startswith(TEMPORARY):
+            self._joined(step.target, step.network)
+        if self.journal:
+            self.journal.done(time.monotonic() - begin)
+
+    # --- proof ------------------------------------------------------------------------------------------------------
+
+    def _joined(self, container: str, network: str) -> None:
+        """From now on its names are asked for, and it asks for those of all others; the first brings in those who were there before."""
+        if network == "bridge":  # Docker's own bridge has no names
+            return
+        if network not in self.provers:
+            self.provers[network] = resolution.Prover(network)
+            for other in self.topology.members(network):
+                self._asks(other, network)
+        self._asks(container, network)
+
+    def _asks(self, name: str, network: str) -> None:
+        container, place = self.state.container(name), self.topology.attachments[name, network]
+        if container is not None and container.running:
+            self.provers[network].add(resolution.Member(name, (name, *place.aliases), container.pid))
+
+    def prove(self) -> None:
+        """Every name of every network that somebody joined leads to its container, from inside every running one on it."""
+        for network, prover in sorted(self.provers.items()):
+            wrong = prover.wrong(partial(self.engine.members, network))
+            self.proved += prover.pairs
+            if wrong:
+                told = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+                said = f"after joining {network} not every name resolves: {told}. Nothing was taken away; what was joined stays"
+                raise StackError(f"{said}. Look into it and run again, or take it back with rollback", "resolve", network, "\n".join(wrong))
+        self._end_proof()
+
+    def _end_proof(self) -> None:
+        for prover in self.provers.values():
+            prover.close()
+        self.provers.clear()
+
+    # --- connections that lost their network ---------------------------------------------------------------------------
+
+    def _afterwards(self, move: Move) -> None:
+        if move.kind not in ("disconnect", "reconnect"):
+            return
+        container = self.state.container(move.target)
+        endpoint = container.endpoint(move.network) if container else None
+        if container is not None and endpoint is not None and container.running and endpoint.ipv4:
+            self._close(container, endpoint.network, endpoint.ipv4)
+
+    def _close(self, container: Container, network: str, address: str) -> None:
+        """On both sides, so that pools notice at once and open new ones by name."""
+        peers = [c for c in self.state.containers if c.running and c.name != container.name and c.endpoint(network)]
+        jobs = [netns.Job(container.name, container.pid, lambda: {"closed": connections.close(address, remote=False)})]
+        jobs += [netns.Job(c.name, c.pid, lambda: {"closed": connections.close(address, remote=True)}) for c in peers]
+        try:
+            netns.run(jobs, CLOSING)
+        except StackError as error:
+            said = f"connections over {network} could not be closed ({error.message}): restart needed, or wait for their time-outs"
+            self.notes.append(f"{container.name}: {said}")

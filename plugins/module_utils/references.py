@@ -1,0 +1,144 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who refers to a container: scrape configurations, proxy upstreams, environment values, a Compose file's depends_on.
+
+Values are searched and never shown: they may be secrets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Text
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Container
+
+LABEL_COMPOSE_FILES = "com.docker.compose.project.config_files"
+LABEL_COMPOSE_SERVICE = "com.docker.compose.service"
+COMPOSE = "the Compose file "
+LARGEST = 256 * 1024  # bytes; a configuration that somebody wrote is smaller
+NOT_WRITTEN = ("/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker")  # nobody keeps a configuration there
+MOST_FILES = 200  # of one mounted directory
+
+
+def texts_of(container: Container) -> Iterator[Text]:
+    """What the Engine knows a container by: environment, command, labels of people (Docker's and Compose's own name nobody else)."""
+    for key, value in container.env.items():
+        yield Text(container.name, f"environment key {key} of {container.name}", value)
+    yield Text(container.name, f"command of {container.name}", " ".join(container.command))
+    for key, value in container.labels.items():
+        if not key.startswith(("com.docker.", "org.opencontainers.", "auren.stack.")):
+            yield Text(container.name, f"label {key} of {container.name}", value)
+
+
+def mounted_texts(container: Container) -> Iterator[Text]:
+    """The lines of the text files that are mounted into a container from the host."""
+    for source in (one for one in container.binds if not one.startswith(NOT_WRITTEN) and one != "/"):
+        for path in _files(Path(source)):
+            for number, line in enumerate(_lines(path), 1):
+                yield Text(container.name, f"{path}:{number} of {container.name}", line)
+
+
+def compose_texts(containers: tuple[Container, ...]) -> Iterator[Text]:
+    """The lines of the Compose files that containers were made from."""
+    paths = {path for c in containers if not c.ours for path in c.labels.get(LABEL_COMPOSE_FILES, "").split(",") if path}
+    for path in sorted(paths):
+        for number, line in enumerate(_lines(Path(path)), 1):
+            yield Text("", f"{COMPOSE}{path}:{number}", line)
+
+
+def _files(source: Path) -> Iterator[Path]:
+    """A mounted file, or the files of a mounted directory, without links and without those too large to be written by people."""
+    if source.is_file():
+        yield source
+        return
+    count = 0
+    for directory, below, names in os.walk(source):
+        below.sort()
+        for name in sorted(names):
+            count += 1
+            if count > MOST_FILES:
+                return
+            path = Path(directory) / name
+            if not path.is_symlink():
+                yield path
+
+
+def _lines(path: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            content = path.read_bytes()
+            return content.decode(errors="replace").splitlines() if b"\0" not in content else []
+    return []
+
+
+def names_of(container: Container) -> set[str]:
+    """Everything that others may call it by."""
+    return {container.name, *(alias for endpoint in container.endpoints for alias in endpoint.aliases)}
+
+
+def mentions(state: HostState, container: Container, ending: Sequence[str] = ()) -> list[str]:
+    """Where other containers are told this one's name, and Compose files that let others depend on its service. ending: containers
+    that are stopped as well."""
+    shared = {name for c in state.containers if c.running and c.name not in (container.name, *ending) for name in names_of(c)}
+    names = names_of(container) - shared  # a name that another one answers to as well goes on leading to that one
+    words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    whole = re.compile(rf"(?<![\w.-])(?:{words})(?![\w-]|://)" if names else r"(?!)")
+    found = [t.where for t in state.texts if t.owner and t.owner != container.name and whole.search(t.text)]
+    return [*found, *_dependents(state, container)]
+
+
+def _dependents(state: HostState, container: Container) -> list[str]:
+    """Lines below a `depends_on:` in the container's own Compose files that name its service."""
+    service, files = container.labels.get(LABEL_COMPOSE_SERVICE, ""), container.labels.get(LABEL_COMPOSE_FILES, "").split(",")
+    if not service:
+        return []
+    word = rf"['\"]?{re.escape(service)}['\"]?"
+    named = re.compile(rf"^\s*(?:-\s*)?{word}\s*(?::.*)?(?:#.*)?$|[\[{{,]\s*{word}\s*[\]}},:]")
+    found, inside = [], -1
+    for text in (t for t in state.texts if not t.owner and t.where[len(COMPOSE) :].rpartition(":")[0] in files):
+        indent = len(text.text) - len(text.text.lstrip())
+        starts = text.text.strip().startswith("depends_on:")
+        if starts:
+            inside = indent
+        elif text.text.strip() and indent <= inside and not text.text.lstrip().startswith("-"):
+            inside = -1
+        if inside >= 0 and named.search(text.text.replace("depends_on:", "", 1) if starts else text.text):
+            found.append(f"depends_on in {text.where[len(COMPOSE) :]}")
+    return found
+
+
+def compose_place(state: HostState, container: Container) -> str:
+    """The Compose project that a container belongs to, with the file and the lines of its service; empty for none."""
+    project, service = container.labels.get(LABEL_COMPOSE_PROJECT, ""), container.labels.get(LABEL_COMPOSE_SERVICE, "")
+    if not project:
+        return ""
+    for path in container.labels.get(LABEL_COMPOSE_FILES, "").split(","):
+        lines = [t.text for t in state.texts if not t.owner and t.where[len(COMPOSE) :].rpartition(":")[0] == path]
+        first, last = service_lines(lines, service)
+        if first:
+            return f"the Compose project {project} ({path}:{first}-{last})"
+    return f"the Compose project {project}"
+
+
+def service_lines(lines: list[str], service: str) -> tuple[int, int]:
+    """First and last line (from 1) of a service's block in a Compose file; (0, 0) when it is not there. Comments count as nothing."""
+    head, inside = re.compile(rf"^(\s+)['\"]?{re.escape(service)}['\"]?\s*:\s*(?:#.*)?$"), False
+    first = last = indent = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        deep = len(line) - len(line.lstrip())
+        if first:
+            if deep <= indent:
+                break
+            last = number
+        elif deep == 0:
+            inside = line.startswith("services:")
+        elif inside and (found := head.match(line)):
+            first = last = number
+            indent = len(found.group(1))
+    return first, last
