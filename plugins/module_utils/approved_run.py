@@ -72,6 +72,7 @@ def _do(engine: Engine, project: Path, work: Work, plan: Mapping[str, Any], who:
         "host": plan["host"]["name"],
         "containers": {name: one["id"] for name, one in plan["containers"].items()},
         "operations": plan["operations"],
+        "steps": len(plan["steps"]),
         **work.heading,
     }
     journal = Journal(project, work.kind, heading)

@@ -95,11 +95,9 @@ def _wanted(state: HostState, wish: Wish, base: Topology) -> tuple[Topology, lis
 def _attachment(state: HostState, wish: Wish, container: Container, base: Topology) -> Attachment:
     """The container's place on the target: all its names from everywhere, what it had there already, what was asked for."""
     own = next(one for one in wish.containers if one.name == container.name)
-    known = {
-        **state.pending,
-        **{(container.name, network): base.attachments[container.name, network] for network in base.networks_of(container.name)},
-    }
-    places = [one for (name, network), one in known.items() if name == container.name and network not in PREDEFINED]
+    here = {network: base.attachments[container.name, network] for network in base.networks_of(container.name)}
+    left = {network: one for (name, network), one in state.pending.items() if name == container.name}
+    places = [one for network, one in {**left, **here}.items() if network not in PREDEFINED]
     aliases = {alias for place in places for alias in place.aliases} | set(own.aliases)
     present = base.attachments.get((container.name, wish.target))
     quiet = LAST_GATEWAY if state.api_version >= GATEWAY_API and base.networks_of(container.name) else 0

@@ -49,18 +49,18 @@ def _user() -> str:
 
 def _unreachable(error: Exception) -> StackError:
     """The sentence for an Engine that could not be spoken to at all."""
-    text = str(error)
+    text, place = str(error), os.environ.get("DOCKER_HOST", "").replace("unix://", "") or SOCKET
     if "Permission denied" in text or "PermissionError" in text:
         return StackError(
-            f"Docker at {SOCKET} refuses user {_user()}: run with become, or add the user to the group docker",
+            f"Docker at {place} refuses user {_user()}: run with become, or add the user to the group docker",
             "permission",
-            SOCKET,
+            place,
             text,
         )
     return StackError(
-        f"no Docker Engine answers at {SOCKET}: start it (systemctl start docker), or install it with the role docker_host",
+        f"no Docker Engine answers at {place}: start it (systemctl start docker), or install it with the role docker_host",
         "no_engine",
-        SOCKET,
+        place,
         text,
     )
 

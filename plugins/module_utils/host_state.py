@@ -14,7 +14,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.network_plan import Route
 from ansible_collections.auren.stack.plugins.module_utils.topology import LABEL_TEMPORARY, Attachment, Key, pending, topology_of
 
-ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]|/)")
+ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]|/\d)")
 OWN_NAMESPACE = ("", "default", "bridge")
 
 

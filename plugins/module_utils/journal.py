@@ -135,6 +135,7 @@ def _read(path: Path) -> Run | None:
         return None
     try:
         head, end = lines[0], next((line for line in lines if "ended" in line), {})
+        whole = head.get("steps") == sum("seconds" in line and "done" in line for line in lines)  # only its last line is missing
         return Run(
             head["run"],
             head["kind"],
@@ -143,7 +144,7 @@ def _read(path: Path) -> Run | None:
             head.get("containers", {}),
             tuple(step_from_data(line["do"]) for line in lines if "do" in line),
             tuple(head.get("undoes", ())),
-            end.get("outcome", "cut off"),
+            end.get("outcome", "done" if whole else "cut off"),
             {**head, **end},
         )
     except (KeyError, TypeError, ValueError) as error:

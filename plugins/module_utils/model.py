@@ -56,7 +56,7 @@ class Container:
 
     state: Docker's word (created, running, paused, restarting, removing, exited, dead).
     health: "" when it has no health check, else starting, healthy or unhealthy.
-    env, command, binds (paths on the host that are mounted), auto_remove, network_mode of a stopped container, aliases: only known after
+    env, command, binds (paths on the host that are mounted), auto_remove, extra_hosts, aliases: only known after
     a full inspect.
     """
 
@@ -80,6 +80,7 @@ class Container:
     command: tuple[str, ...] = ()
     binds: tuple[str, ...] = ()
     auto_remove: bool = False
+    extra_hosts: tuple[str, ...] = ()
 
     @property
     def ours(self) -> bool:
@@ -167,8 +168,11 @@ def _bindings(ports: dict[str, Any]) -> tuple[Binding, ...]:
     return tuple(found)
 
 
-def _endpoints(networks: dict[str, Any], own: tuple[str, str]) -> tuple[Endpoint, ...]:
-    """own: the container's name and id. Before API 1.45 the Engine lists the short id among the aliases, Compose asks for the name."""
+def _endpoints(networks: dict[str, Any], own: tuple[str, str], up: bool = False) -> tuple[Endpoint, ...]:
+    """own: the container's name and id. Before API 1.45 the Engine lists the short id among the aliases, Compose asks for the name.
+
+    up: it has a network namespace. What the Engine would not give to such a container stays behind as an entry without an endpoint: none.
+    """
     return tuple(
         Endpoint(
             name,
@@ -181,6 +185,7 @@ def _endpoints(networks: dict[str, Any], own: tuple[str, str]) -> tuple[Endpoint
             n.get("GwPriority", 0),
         )
         for name, n in (networks or {}).items()
+        if n.get("EndpointID") or not up
     )
 
 
@@ -232,12 +237,15 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         pid=state.get("Pid", 0),
         labels=config.get("Labels") or {},
         env=split_env(config.get("Env")),
-        endpoints=_endpoints(raw["NetworkSettings"]["Networks"], (raw["Name"].lstrip("/"), raw["Id"])),
+        endpoints=_endpoints(
+            raw["NetworkSettings"]["Networks"], (raw["Name"].lstrip("/"), raw["Id"]), state["Status"] in ("running", "paused")
+        ),
         bindings=_bindings(host.get("PortBindings")),
         volumes=tuple(m["Name"] for m in raw.get("Mounts") or [] if m.get("Type") == "volume"),
         command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
         binds=tuple(m["Source"] for m in raw.get("Mounts") or [] if m.get("Type") == "bind"),
         auto_remove=bool(host.get("AutoRemove")),
+        extra_hosts=tuple(host.get("ExtraHosts") or ()),
     )
 
 

@@ -130,5 +130,7 @@ class NetworkApply:
         try:
             netns.run(jobs, CLOSING)
         except StackError as error:
+            if error.kind == "gone":  # and its connections with it
+                return
             said = f"connections over {network} could not be closed ({error.message}): restart needed, or wait for their time-outs"
             self.notes.append(f"{container.name}: {said}")

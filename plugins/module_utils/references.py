@@ -29,6 +29,8 @@ def texts_of(container: Container) -> Iterator[Text]:
     for key, value in container.env.items():
         yield Text(container.name, f"environment key {key} of {container.name}", value)
     yield Text(container.name, f"command of {container.name}", " ".join(container.command))
+    if container.extra_hosts:
+        yield Text(container.name, f"extra hosts of {container.name}", " ".join(container.extra_hosts))
     for key, value in container.labels.items():
         if not key.startswith(("com.docker.", "org.opencontainers.", "auren.stack.")):
             yield Text(container.name, f"label {key} of {container.name}", value)

@@ -184,13 +184,19 @@ from ansible_collections.auren.stack.plugins.module_utils.redundancy import find
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step, spec_of
 
 
+def _is_listed(one: Any) -> bool:
+    if not isinstance(one, dict) or set(one) - {"name", "aliases", "ipv4_address"}:
+        return False
+    aliases = one.get("aliases") or []
+    return bool(one.get("name")) and isinstance(aliases, list) and all(isinstance(alias, str) and alias for alias in aliases)
+
+
 def listed_of(params: dict[str, Any]) -> tuple[Listed, ...]:
     """The declared and the further containers; one that is both has the names of both. Raises StackError for what is no container."""
     found = {one["name"]: Listed(one["name"], tuple(one.get("aliases") or ()), optional=True) for one in params["declared"]}
     for given in params["containers"]:
         one = {"name": given} if isinstance(given, str) else given
-        unknown = set(one) - {"name", "aliases", "ipv4_address"} if isinstance(one, dict) else {"?"}
-        if unknown or not one.get("name"):
+        if not _is_listed(one):
             said = f"auren_streamline_containers holds {given!r}: give a name, or a dictionary with name, aliases and ipv4_address"
             raise StackError(f"{said}. Nothing was changed", "bad_container", str(given))
         declared = found.get(one["name"], Listed(""))
@@ -238,7 +244,7 @@ def provide(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
-    listed = module.params["declared"] or module.params["containers"]
+    listed = module.params["declared"] or module.params["containers"] or module.params["stop"]
     return (consolidate if listed else provide)(module, Engine())
 
 

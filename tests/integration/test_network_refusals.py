@@ -88,7 +88,8 @@ def test_one_that_stops_or_is_off_the_list_collides_with_nobody(unchanged: Mess)
 
 def test_one_that_is_still_in_use_is_not_stopped(host: Mess) -> None:
     assert host.refused("user", stop=[host.called("one")]) == (
-        "one is named in auren_streamline_stop and still in use: environment key DB of user. Change these first, or leave it out. "
+        "one is named in auren_streamline_stop and still in use: environment key DB of user; guest uses its network. "
+        "Change these first, or leave it out. "
         f"{UNTOUCHED}"
     )
 

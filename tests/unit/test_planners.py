@@ -261,7 +261,7 @@ INSPECTED = {
         "RestartPolicy": {"Name": "always"},
         "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}], "81/tcp": None},
     },
-    "NetworkSettings": {"Networks": {"net": {"NetworkID": "n", "IPAddress": "10.0.0.2", "Aliases": None}}},
+    "NetworkSettings": {"Networks": {"net": {"EndpointID": "e", "NetworkID": "n", "IPAddress": "10.0.0.2", "Aliases": None}}},
     "Mounts": [{"Type": "volume", "Name": "v"}, {"Type": "bind", "Source": "/x"}],
 }
 
