@@ -21,7 +21,7 @@ PREPARE = "prepare docker and images"
 SKIPPED = 77
 INTEGRATION = "python -m pytest tests/integration -n 3 --dist loadfile"  # they wait more than they work
 OLDEST = "scripts/in-venv .venv-oldest requirements/oldest.txt 3.13,3.12,3.11"
-MODULES = "tests/integration/test_compose_project*.py -k 'not through_ansible' -n 3 --dist loadfile"
+MODULES = "tests/integration/test_compose_project*.py tests/integration/test_network_*.py -k 'not through_ansible' -n 3 --dist loadfile"
 ON_TARGETS = "$(grep -l 'stack.plugins.module' tests/unit/test_*.py)"  # the unit tests of what runs there
 
 
@@ -57,6 +57,7 @@ TEST = [
 FULL = [
     Step("integration slow", f"{INTEGRATION} -m slow", docker=True, wanted="tests/integration"),
     Step("unit tests, Python 3.13", f"scripts/target-python 3.13 python -m pytest {ON_TARGETS}", wanted="tests/unit"),
+    Step("properties of the planner", "AUREN_EXAMPLES=3000 python -m pytest tests/unit/test_consolidation_properties.py"),
     Step(
         "integration, Python 3.9",
         f"scripts/target-python 3.9 python -m pytest {MODULES}",

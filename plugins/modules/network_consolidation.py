@@ -125,7 +125,7 @@ operations:
   type: list
   elements: str
 plan:
-  description: The plan as data, with its RV(plan.id).
+  description: The plan as data; its C(id) is what an approval names.
   returned: when containers are listed
   type: dict
 markdown:

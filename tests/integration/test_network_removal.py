@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -41,40 +40,40 @@ def test_a_network_goes_when_nobody_needs_it_and_the_plan_names_it(mess: Mess) -
         docker("restart", mess.called(name))
 
 
-WRITTEN: dict[str, Callable[[str, Path], list[str]]] = {
-    "environment": lambda ip, _file: ["-e", f"UPSTREAM=tcp://{ip}:5432"],
-    "command": lambda ip, _file: [],
-    "label": lambda ip, _file: ["--label", f"route={ip}"],
-    "file": lambda _ip, file: ["-v", f"{file}:/etc/app.conf:ro"],
-    "url": lambda ip, _file: ["-e", f"HEALTH=http://{ip}/healthy"],
-    "hosts": lambda ip, _file: ["--add-host", f"db:{ip}"],
-    "nothing": lambda ip, _file: ["-e", f"LONGER=1{ip}", "-e", f"OTHER={ip}0.1"],
-}
 PLACES = {
-    "environment": "environment key UPSTREAM of environment",
-    "command": "command of command",
-    "label": "label route of label",
-    "file": "/app.conf:2 of file",
-    "url": "environment key HEALTH of url",
-    "hosts": "of hosts",
+    "environment": "environment key UPSTREAM of app",
+    "command": "command of app",
+    "label": "label route of app",
+    "file": "/app.conf:2 of app",
+    "url": "environment key HEALTH of app",
+    "hosts": "of app",
 }
 
 
 @pytest.fixture(scope="module")
 def written(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """For every place where an address can be written down: what the plan says of the network, whose only container has it there."""
+    """What a plan says of each of a container's networks, when it has an address of each written down in another place."""
     directory = tmp_path_factory.mktemp("written")
     with made(directory) as mess:
-        for where in WRITTEN:
+        for where in (*PLACES, "nothing"):
             mess.network(where)
-            ip, file = address(mess.subnets[where], 9), directory / "app.conf"
-            file.write_text(f"# upstreams\nserver {ip};\n" if where == "file" else file.read_text() if file.exists() else "")
-            words, command = WRITTEN[where](ip, file), f"{': ' + ip if where == 'command' else ':'}; exec sleep infinity"
-            mess.container(where, *KEPT, *words, command=("sh", "-c", command))
-            mess.join(where, where)
-        result = mess.run(*WRITTEN, detach=True, remove_sources=True, check=True)
+        ip = {where: address(subnet, 9) for where, subnet in mess.subnets.items()}
+        (directory / "app.conf").write_text(f"# upstreams\nserver {ip['file']};\n")
+        words = [
+            "-e",
+            f"UPSTREAM=tcp://{ip['environment']}:5432",
+            "-e",
+            f"HEALTH=http://{ip['url']}/healthy",
+            "-e",
+            f"LONG=1{ip['nothing']}",
+        ]
+        words += ["--label", f"route={ip['label']}", "--add-host", f"db:{ip['hosts']}", "-v", f"{directory}/app.conf:/etc/app.conf:ro"]
+        mess.container("app", *KEPT, *words, command=("sh", "-c", f": {ip['command']}; exec sleep infinity"))
+        for where in mess.subnets:
+            mess.join("app", where)
+        result = mess.run("app", detach=True, remove_sources=True, check=True)
         lines = [line for line in (*mess.notes(result), *mess.actions(result)) if line.startswith(("kept: the network", "remove network"))]
-        yield {re.findall("network (\\w+)", line)[0]: line for line in lines}
+        yield {re.findall(r"network (\w+)", line)[0]: line for line in lines}
 
 
 @pytest.mark.parametrize("where", PLACES)
