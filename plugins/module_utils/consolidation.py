@@ -23,6 +23,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import (
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Pool
 from ansible_collections.auren.stack.plugins.module_utils.network_plan import plan_target
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
+from ansible_collections.auren.stack.plugins.module_utils.references import clients_first
 from ansible_collections.auren.stack.plugins.module_utils.topology import (
     PREDEFINED,
     Attachment,
@@ -56,7 +57,7 @@ def plan_consolidation(state: HostState, wish: Wish) -> Consolidation:
     if target.conflicts:
         return Consolidation(Plan(conflicts=target.conflicts))
     wanted, kept = _wanted(state, wish, settled(now, (wish.target, *repairs(state, wish))))
-    moves = route(now, wanted)
+    moves = route(now, wanted, clients_first(state))
     plan = Plan([_operation(state, wish, move) for move in moves])
     plan.conflicts = checks.conflicts(state, wish, wanted)
     plan.warnings = checks.warnings(state, wish, wanted) + kept

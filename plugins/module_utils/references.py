@@ -19,6 +19,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COM
 LABEL_COMPOSE_FILES = "com.docker.compose.project.config_files"
 LABEL_COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE = "the Compose file "
+WORD = re.compile(r"[A-Za-z0-9][\w.-]*")
 LARGEST = 256 * 1024  # bytes; a configuration that somebody wrote is smaller
 NOT_WRITTEN = ("/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker")  # nobody keeps a configuration there
 MOST_FILES = 200  # of one mounted directory
@@ -91,6 +92,31 @@ def mentions(state: HostState, container: Container, ending: Sequence[str] = ())
     whole = re.compile(rf"(?<![\w.-])(?:{words})(?![\w-]|://)" if names else r"(?!)")
     found = [t.where for t in state.texts if t.owner and t.owner != container.name and whole.search(t.text)]
     return [*found, *_dependents(state, container)]
+
+
+def clients_first(state: HostState) -> dict[str, int]:
+    """The containers in an order in which each comes before those that it is told the names of; where they know each other, by name.
+
+    A container that joins a network is told by Docker's resolver who is there some moments before it has the way to them. So it has to be
+    there before those that it asks for.
+    """
+    holders: dict[str, set[str]] = {}
+    for container in state.containers:
+        for name in names_of(container):
+            holders.setdefault(name, set()).add(container.name)
+    askers: dict[str, set[str]] = {container.name: set() for container in state.containers}
+    for text in state.texts:
+        for word in WORD.findall(text.text) if text.owner else ():
+            for server in holders.get(word, ()):
+                askers[server].add(text.owner)
+    order: dict[str, int] = {}
+    left = {server: who - {server} for server, who in askers.items()}
+    while left:
+        free = sorted(name for name, who in left.items() if not who & left.keys()) or sorted(left)[:1]
+        for name in free:
+            order[name] = len(order)
+            del left[name]
+    return order
 
 
 def _dependents(state: HostState, container: Container) -> list[str]:

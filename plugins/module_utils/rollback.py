@@ -16,6 +16,7 @@ from functools import reduce
 from ansible_collections.auren.stack.plugins.module_utils.host_state import RECONNECT_NOTICE, HostState, detach_notice, summary
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
+from ansible_collections.auren.stack.plugins.module_utils.references import clients_first
 from ansible_collections.auren.stack.plugins.module_utils.topology import (
     Move,
     Step,
@@ -51,7 +52,7 @@ def plan_rollback(state: HostState, runs: Sequence[Run]) -> Undoing:
     warnings: list[str] = []
     steps = [inverse(step) for run in runs for step in reversed(_still_true(state, run, warnings))]
     wanted = _possible(state, now, settled(reduce(applied, steps, now)), warnings)
-    moves = route(now, wanted)
+    moves = route(now, wanted, clients_first(state))
     return Undoing(list(runs), Plan([_operation(state, move) for move in moves], warnings=list(dict.fromkeys(warnings))), moves)
 
 

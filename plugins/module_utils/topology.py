@@ -207,9 +207,12 @@ def _lasting(topology: Topology) -> Topology:
     return replace(topology, networks=networks, attachments=attachments)
 
 
-def route(now: Topology, wanted: Topology) -> list[Move]:
+def route(now: Topology, wanted: Topology, order: Mapping[str, int] | None = None) -> list[Move]:
     """The moves from one to the other: first what adds (networks, policies, stops, connects), then what makes an endpoint anew, then
-    what takes away (disconnects, networks). Both know the same containers."""
+    what takes away (disconnects, networks). Both know the same containers.
+
+    order: container → its turn among those that join a network; by name where it says nothing.
+    """
     wanted = _lasting(wanted)
     changed = [key for key, one in wanted.attachments.items() if now.attachments.get(key, one) != one]
     busy = {temporary_name(*key) for key in changed}  # of a run that was cut off, and used again
@@ -219,8 +222,11 @@ def route(now: Topology, wanted: Topology) -> list[Move]:
     moves = [_one(Step("create network", name, spec=wanted.networks[name])) for name in created]
     moves += [_policy(now, wanted, name) for name in sorted(wanted.policies) if _policy_differs(now, wanted, name)]
     moves += [_stop(now, wanted, name) for name in sorted(wanted.stopped - now.stopped)]
+    turns = order or {}
     made = [*changed, *(set(wanted.attachments) - set(now.attachments))]
-    for key in sorted(made, key=lambda key: (not _urgent(now.attachments.get(key), wanted.attachments[key]), key in changed, key)):
+    for key in sorted(
+        made, key=lambda key: (not _urgent(now.attachments.get(key), wanted.attachments[key]), key in changed, turns.get(key[0], 0), key)
+    ):
         new = wanted.attachments[key]
         moves.append(_reconnect(now, *key, new) if key in changed else _one(Step("connect", *key, new)))
     moves += [_one(Step("disconnect", *key, now.attachments[key])) for key in left]

@@ -170,11 +170,12 @@ def test_a_container_without_a_policy_gets_one_in_place(mess: Mess) -> None:
     mess.container("always", "--restart", "always", "--network", mess.called("old"))
     mess.container("rm", "--rm", "--network", mess.called("old"))
     mess.container("beside", "--network", mess.called("old"))
-    actions = twice(mess, "none", "always", "rm")
-    assert [line for line in actions if "policy" in line] == [f"set restart policy of none: {POLICY}"]
+    started, done = mess.started(), mess.do("none", "always", "rm")
+    assert [line for line in mess.actions(done) if "policy" in line] == [f"set restart policy of none: {POLICY}"]
+    assert "rm was started with --rm: it cannot have a restart policy, and vanishes when it ends" in mess.notes(done)
     policies = {name: one["policy"] for name, one in mess.meant()["containers"].items()}
     assert policies == {"none": "unless-stopped", "always": "always", "rm": "no", "beside": "no"}
-    assert "rm was started with --rm: it cannot have a restart policy, and vanishes when it ends" in mess.notes(mess.do("none", "rm"))
+    assert mess.started() == started
 
 
 # --- leaving ----------------------------------------------------------------------------------------------------------

@@ -130,9 +130,7 @@ def rounds(host: Host, directory: Path, moments: Sequence[tuple[str, int]], agai
 
 
 @pytest.mark.usefixtures("whole")
-def test_killed_at_some_steps_a_second_run_finishes_and_a_rollback_restores(
-    host: Host, steps: int, whole: list[int], tmp_path: Path
-) -> None:
+def test_killed_at_some_steps_a_second_run_finishes_and_a_rollback_restores(host: Host, tmp_path: Path) -> None:
     """In the middle of an endpoint that is made anew, or between what adds and what takes away; the slow test tries all."""
     assert rounds(host, tmp_path, [("done", 3)] if host.steps == 6 else [("done", 4), ("begun", 9)]) == []
 
@@ -143,9 +141,7 @@ def test_a_run_that_was_killed_can_be_taken_back_without_being_finished(host: Ho
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("whole")
-def test_killed_at_every_step_a_second_run_finishes_and_a_rollback_restores(
-    host: Host, steps: int, whole: list[int], tmp_path: Path
-) -> None:
+def test_killed_at_every_step_a_second_run_finishes_and_a_rollback_restores(host: Host, tmp_path: Path) -> None:
     """Before its line in the journal, after that, and after it was done."""
     every = [(moment, count) for count in range(1, host.steps + 2) for moment in MOMENTS]
     assert rounds(host, tmp_path, every) == every[-len(MOMENTS) :]

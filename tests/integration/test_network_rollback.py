@@ -15,13 +15,15 @@ import pytest
 from tests.integration.harness import docker
 from tests.integration.network_mess import KEPT, Mess, address, shared
 
+OLD = ("--alias", "store", "--driver-opt", "x.y=z")
+
 
 def pile(mess: Mess) -> None:
     """A database on two networks, one of them with all that a network and a place on it can have, a client and somebody superfluous."""
     mess.network("home")
     mess.network("old", "--label", "team=a", "-o", "com.docker.network.driver.mtu=1400", "--attachable", "--internal")
     mess.container("db", "--network", mess.called("home"), "--network-alias", "pg")
-    mess.join("db", "old", "--alias", "store", "--ip", address(mess.subnets["old"], 50), "--driver-opt", "x.y=z")
+    mess.join("db", "old", *OLD, "--ip", address(mess.subnets["old"], 50))
     mess.container("app", *KEPT, "--network", mess.called("home"))
     mess.container("idle", "--restart", "on-failure:3", "--network", mess.called("home"))
 
@@ -96,6 +98,68 @@ def test_of_two_runs_the_later_one_first_and_none_twice(piled: Mess) -> None:
     streamline(piled, "app", stop=[])
     piled.rollback()
     assert sorted(piled.places("db")) == ["home"]
+    piled.join("db", "old", *OLD, "--ip", address(piled.subnets["old"], 50))
+
+
+def test_a_container_is_never_left_without_a_network(mess: Mess) -> None:
+    """What it was on before is gone, and nobody wrote down how that was."""
+    mess.network("old")
+    mess.network("target")
+    mess.container("app", *KEPT)
+    mess.join("app", "old")
+    mess.do("app", detach=True, sources=["bridge", mess.called("old")])
+    docker("network", "rm", mess.called("old"))
+    notes = mess.notes(mess.rollback())
+    assert notes == ["app cannot go back to old: the network is gone, and no journal tells how it was"]
+    assert sorted(mess.places("app")) == ["bridge"]
+
+
+def test_only_runs_of_the_last_days_are_taken_back(piled: Mess) -> None:
+    streamline(piled, stop=[])
+    path = next((piled.directory / ".auren" / "journal").iterdir())
+    lines = path.read_text().splitlines()
+    head = json.loads(lines[0])
+    path.write_text("\n".join([json.dumps({**head, "began": head["began"] - 8 * 86400}), *lines[1:]]) + "\n")
+    before = piled.facts()
+    assert piled.rollback().actions == []
+    assert piled.rollback(window=7.9).actions == []
+    assert piled.facts() == before
+    assert len(piled.rollback(window=8.1).actions) == 8
+
+
+def test_the_journal_is_for_root_alone_and_says_everything(piled: Mess) -> None:
+    run = streamline(piled, who="ada")
+    directory = piled.directory / ".auren" / "journal"
+    path = directory / f"{run}.jsonl"
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (directory.parent, directory, path)] == [0o700, 0o700, 0o600]
+    lines = piled.journals()[0]
+    assert (lines[0]["kind"], lines[0]["who"], lines[-1]["outcome"]) == ("connect", "ada", "done")
+    steps = [line["do"] for line in lines if "do" in line]
+    assert [line["done"] for line in lines if "done" in line] == list(range(1, len(steps) + 1))
+    policies = [(piled.short(step["target"]), step["before"], step["policy"]) for step in steps if step["verb"] == "set policy"]
+    assert policies == [("db", "no", "unless-stopped"), ("idle", "on-failure:3", "no")]
+    assert {piled.short(name): identity for name, identity in lines[0]["containers"].items()} == {
+        piled.short(one["Name"]).lstrip("/"): one["Id"] for one in piled.containers()
+    }
+    piled.rollback()
+
+
+def test_a_rollback_is_approved_like_any_other_plan(piled: Mess) -> None:
+    streamline(piled, stop=[])
+    before = piled.facts()
+    piled.view.read_only = True
+    checked = piled.rollback(check=True)
+    shown = piled.rollback(approve="")
+    assert (shown.changed, shown.output["approved"], piled.facts()) == (False, False, before)
+    piled.view.read_only = False
+    plan = shown.output["plan"]["id"]
+    assert checked.output["plan"] == shown.output["plan"]
+    docker("update", "--restart", "always", piled.called("app"))
+    refused = piled.try_rollback(approve=plan)
+    assert "the container " in refused.msg
+    assert "has changed (restart policy)" in piled.short(refused.msg)
+    docker("update", "--restart", "unless-stopped", piled.called("app"))
+    assert piled.rollback(approve=plan).output["approved"] is True
 
 
 def test_the_target_stays_when_somebody_else_is_on_it(piled: Mess) -> None:
@@ -127,66 +191,6 @@ def test_a_container_that_was_made_anew_is_left_as_it_is(piled: Mess) -> None:
     assert piled.containers()[0]["Id"] == made
     assert sorted(piled.places("app")) == ["target"]
     assert sorted(piled.places("db")) == ["home", "old"]
-
-
-def test_a_container_is_never_left_without_a_network(mess: Mess) -> None:
-    """What it was on before is gone, and nobody wrote down how that was."""
-    mess.network("old")
-    mess.network("target")
-    mess.container("app", *KEPT)
-    mess.join("app", "old")
-    mess.do("app", detach=True, sources=["bridge", mess.called("old")])
-    docker("network", "rm", mess.called("old"))
-    notes = mess.notes(mess.rollback())
-    assert notes == ["app cannot go back to old: the network is gone, and no journal tells how it was"]
-    assert sorted(mess.places("app")) == ["bridge"]
-
-
-def test_only_runs_of_the_last_days_are_taken_back(piled: Mess) -> None:
-    streamline(piled, stop=[])
-    path = next((piled.directory / ".auren" / "journal").iterdir())
-    lines = path.read_text().splitlines()
-    head = json.loads(lines[0])
-    path.write_text("\n".join([json.dumps({**head, "began": head["began"] - 8 * 86400}), *lines[1:]]) + "\n")
-    before = piled.facts()
-    assert piled.rollback().actions == []
-    assert piled.rollback(window=7.9).actions == []
-    assert piled.facts() == before
-    assert len(piled.rollback(window=8.1, check=True).actions) == 8
-
-
-def test_the_journal_is_for_root_alone_and_says_everything(piled: Mess) -> None:
-    run = streamline(piled, who="ada")
-    directory = piled.directory / ".auren" / "journal"
-    path = directory / f"{run}.jsonl"
-    assert [stat.S_IMODE(one.stat().st_mode) for one in (directory.parent, directory, path)] == [0o700, 0o700, 0o600]
-    lines = piled.journals()[0]
-    assert (lines[0]["kind"], lines[0]["who"], lines[-1]["outcome"]) == ("connect", "ada", "done")
-    steps = [line["do"] for line in lines if "do" in line]
-    assert [line["done"] for line in lines if "done" in line] == list(range(1, len(steps) + 1))
-    policies = [(piled.short(step["target"]), step["before"], step["policy"]) for step in steps if step["verb"] == "set policy"]
-    assert policies == [("db", "no", "unless-stopped"), ("idle", "on-failure:3", "no")]
-    assert {piled.short(name): identity for name, identity in lines[0]["containers"].items()} == {
-        piled.short(one["Name"]).lstrip("/"): one["Id"] for one in piled.containers()
-    }
-
-
-def test_a_rollback_is_approved_like_any_other_plan(piled: Mess) -> None:
-    streamline(piled, stop=[])
-    before = piled.facts()
-    piled.view.read_only = True
-    checked = piled.rollback(check=True)
-    shown = piled.rollback(approve="")
-    assert (shown.changed, shown.output["approved"], piled.facts()) == (False, False, before)
-    piled.view.read_only = False
-    plan = shown.output["plan"]["id"]
-    assert checked.output["plan"] == shown.output["plan"]
-    docker("update", "--restart", "always", piled.called("app"))
-    refused = piled.try_rollback(approve=plan)
-    assert "the container " in refused.msg
-    assert "has changed (restart policy)" in piled.short(refused.msg)
-    docker("update", "--restart", "unless-stopped", piled.called("app"))
-    assert piled.rollback(approve=plan).output["approved"] is True
 
 
 def test_a_rollback_that_is_killed_at_its_very_end_is_done_all_the_same(piled: Mess) -> None:

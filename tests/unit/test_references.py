@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils import references
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Text
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container
-from ansible_collections.auren.stack.plugins.module_utils.references import LABEL_COMPOSE_FILES, LABEL_COMPOSE_SERVICE, mentions
+from ansible_collections.auren.stack.plugins.module_utils.references import (
+    LABEL_COMPOSE_FILES,
+    LABEL_COMPOSE_SERVICE,
+    clients_first,
+    mentions,
+)
 
 from tests.unit.network_builders import box, host, net, on
 
@@ -236,3 +242,12 @@ def test_an_address_in_a_scrape_configuration_is_found_and_one_elsewhere_is_not(
     state: HostState = host(OLD, texts=texts)
     assert state.address_users("old") == ["/srv/prometheus.yml:9 of prometheus"]
     assert state.address_users("gone") == []
+
+
+def test_clients_join_before_those_that_they_ask_for() -> None:
+    """Who knows whom: web → api → db; the two that know each other come last, by name."""
+    boxes = [box(name, on("old", name + "-alias")) for name in ("api", "db", "here", "there", "web")]
+    known = {"web": "http://api-alias:80/x", "api": "postgres://u@db/x", "here": "there", "there": "here-alias", "db": "db"}
+    state = host(OLD, *boxes, texts=tuple(Text(owner, "somewhere", text) for owner, text in known.items()))
+    assert list(clients_first(state)) == ["web", "api", "db", "here", "there"]
+    assert list(clients_first(replace(state, texts=()))) == ["api", "db", "here", "there", "web"]
