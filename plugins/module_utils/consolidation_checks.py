@@ -29,7 +29,7 @@ def conflicts(state: HostState, wish: Wish, wanted: Topology) -> list[StackError
         elif one.name not in wish.stop:
             found += _mode(container) if container.alive else ()
             found += _address(state, wish, one, wanted) if not outside_networks(container) else ()
-    return [*found, *_collisions(state, wish, wanted)]
+    return [*found, *_room(state, wish, wanted), *_collisions(state, wish, wanted)]
 
 
 def _missing(state: HostState, one: Listed) -> StackError:
@@ -114,6 +114,19 @@ def _gateways(network: Network | None, subnets: Sequence[str]) -> list[str]:
     """Where the Engine names none it takes the first address."""
     named = [pool.gateway for pool in network.pools if pool.gateway] if network else []
     return named or [str(ipaddress.ip_network(subnet)[1]) for subnet in subnets]
+
+
+def _room(state: HostState, wish: Wish, wanted: Topology) -> Iterator[StackError]:
+    """A running container that the Engine has no address for keeps an entry of the attempt, and cannot be restarted with it."""
+    network = state.network(wish.target)
+    pools = [ipaddress.ip_network(pool.ip_range or pool.subnet) for pool in network.pools] if network else []
+    if not any(pool.version == 4 for pool in pools):
+        return
+    room = sum(pool.num_addresses for pool in pools if pool.version == 4) - 3  # the network's own two, and the gateway
+    members = [name for (name, place) in wanted.attachments if place == wish.target]
+    if len(members) > room:
+        said = f"{wish.target} ({', '.join(map(str, pools))}) has room for {max(room, 0)} containers, and {len(members)} are to be on it"
+        yield StackError(f"{said}; list fewer, or use a larger network. {UNTOUCHED}", "no_room", wish.target)
 
 
 def _inside(address: str, subnet: str) -> bool:

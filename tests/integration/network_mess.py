@@ -305,7 +305,7 @@ def shared(build: Callable[[Mess], None]) -> Iterator[Callable[[Path], Mess]]:
 def made(directory: Path) -> Iterator[Mess]:
     """An empty mess, removed with all that came into it."""
     name = f"{RUN}-{uuid.uuid4().hex[:4]}"
-    with opened(View(Path(f"/tmp/{name}.sock"), name)) as view:
+    with opened(View(directory / "engine.sock", name)) as view:
         mess = Mess(name, directory / "project", view)
         mess.directory.mkdir()
         try:

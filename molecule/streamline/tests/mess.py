@@ -237,7 +237,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def shown(output: str) -> str:
     """The plan as the playbook shows it, byte for byte."""
-    found = re.search(r"^TASK \[Show the plan\] \*+\n(.*?)\n(?:TASK|PLAY RECAP|\[Wait for a yes)", output, re.MULTILINE | re.DOTALL)
+    found = re.search(r"^TASK \[Show the plan\] \*+\n(.*?)\n+(?:TASK|PLAY RECAP|\[Wait for a yes)", output, re.MULTILINE | re.DOTALL)
     assert found, output
     return found[1]
 
