@@ -20,9 +20,10 @@ from ansible_collections.auren.stack.plugins.module_utils.errors import StackErr
 from ansible_collections.auren.stack.plugins.module_utils.host_state import Flow
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
 
-NETLINK_SOCK_DIAG, SOCK_DESTROY = 4, 21  # linux/netlink.h, linux/sock_diag.h
-REQUEST_ACK = 0x1 | 0x4  # NLM_F_REQUEST | NLM_F_ACK
-ANY_COOKIE = 0xFFFFFFFF  # INET_DIAG_NOCOOKIE
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, SOCK_DESTROY = 4, 20, 21  # linux/netlink.h, linux/sock_diag.h
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+REQUEST_ACK, REQUEST_DUMP = 0x1 | 0x4, 0x1 | 0x300  # NLM_F_REQUEST with NLM_F_ACK, NLM_F_DUMP
+IDENTITY, SOURCE, DESTINATION = 48, slice(4, 20), slice(20, 36)  # struct inet_diag_sockid: its size, and its addresses
 
 
 def flows(containers: Iterable[Container], networks: Iterable[str]) -> tuple[Flow, ...]:
@@ -46,24 +47,48 @@ def close(address: str, remote: bool) -> int:
 
     Raises StackError of kind ``unsupported`` when the kernel cannot do it.
     """
-    established = [one for one in proc_net.sockets(Path("/proc/self/net")) if one.state == proc_net.ESTABLISHED]
-    return sum(_destroy(one) for one in established if (one.remote if remote else one.local)[0] == address)
+    closed = 0
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for identity in _established(family):
+            end = identity[DESTINATION if remote else SOURCE]
+            if proc_net.shown(end[:4] if family == socket.AF_INET else end) == address:
+                closed += _destroy(family, identity)
+    return closed
 
 
-def _request(one: proc_net.Socket) -> bytes:
-    """struct inet_diag_req_v2 behind a struct nlmsghdr (linux/inet_diag.h)."""
-    family = socket.AF_INET if len(one.packed[0]) == 4 else socket.AF_INET6
-    ports = struct.pack("!HH", one.local[1], one.remote[1])
-    identity = ports + b"".join(end.ljust(16, b"\0") for end in one.packed) + struct.pack("=III", 0, ANY_COOKIE, ANY_COOKIE)
+def _message(kind: int, flags: int, family: int, identity: bytes) -> bytes:
+    """struct inet_diag_req_v2 behind a struct nlmsghdr (linux/inet_diag.h), for established connections of TCP."""
     body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, 1 << int(proc_net.ESTABLISHED, 16)) + identity
-    return struct.pack("=IHHII", 16 + len(body), SOCK_DESTROY, REQUEST_ACK, 1, 0) + body
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
 
 
-def _destroy(one: proc_net.Socket) -> int:
+def _established(family: int) -> list[bytes]:
+    """The struct inet_diag_sockid of every established connection: ports, addresses, interface, and the kernel's cookie for it.
+
+    The cookie matters: for a connection that has ended meanwhile the kernel finds the socket that listens on its port, and would close
+    that one (inet_diag_find_one_icsk).
+    """
+    found: list[bytes] = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+        kernel.settimeout(2)
+        kernel.send(_message(SOCK_DIAG_BY_FAMILY, REQUEST_DUMP, family, bytes(IDENTITY)))
+        while True:
+            data, at = kernel.recv(1 << 17), 0
+            while at < len(data):
+                length, kind = struct.unpack_from("=IH", data, at)
+                if kind == NLMSG_DONE:
+                    return found
+                if kind == NLMSG_ERROR:
+                    raise StackError("the kernel does not list connections", "unsupported")
+                found.append(data[at + 20 : at + 20 + IDENTITY])
+                at += (length + 3) & ~3
+
+
+def _destroy(family: int, identity: bytes) -> int:
     """1 when it was closed, 0 when it had ended by itself."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
         kernel.settimeout(2)
-        kernel.send(_request(one))
+        kernel.send(_message(SOCK_DESTROY, REQUEST_ACK, family, identity))
         code: int = -struct.unpack_from("=i", kernel.recv(4096), 16)[0]
     if code in (errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL):
         raise StackError("the kernel closes no connections for others", "unsupported")

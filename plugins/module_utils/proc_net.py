@@ -32,7 +32,7 @@ def _packed(text: str) -> bytes:
     return b"".join(struct.pack("=I", word) for word in words)
 
 
-def _shown(packed: bytes) -> str:
+def shown(packed: bytes) -> str:
     plain = packed[-4:] if packed.startswith(MAPPED) else packed
     return socket.inet_ntop(socket.AF_INET if len(plain) == 4 else socket.AF_INET6, plain)
 
@@ -42,7 +42,7 @@ def parse(text: str) -> Iterator[Socket]:
     for columns in (line.split() for line in text.splitlines()[1:]):
         (here, port), (there, other) = columns[1].split(":"), columns[2].split(":")
         ends = _packed(here), _packed(there)
-        yield Socket(columns[3], (_shown(ends[0]), int(port, 16)), (_shown(ends[1]), int(other, 16)), ends, columns[9])
+        yield Socket(columns[3], (shown(ends[0]), int(port, 16)), (shown(ends[1]), int(other, 16)), ends, columns[9])
 
 
 def sockets(net: Path) -> list[Socket]:

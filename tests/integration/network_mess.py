@@ -77,10 +77,9 @@ class Mess:
     def network(self, short: str, *words: str) -> str:
         """A bridge network with a subnet of its own; its name."""
         name = self.called(short)
-        for _attempt in range(5):
+        for attempt in range(5):  # somebody may have this subnet
             self.subnets[short] = free_subnet()
-            done = docker("network", "create", "--subnet", self.subnets[short], *words, name, check=False)
-            if "overlaps" not in done:
+            if docker("network", "create", "--subnet", self.subnets[short], *words, name, check=attempt == 4):
                 break
         return name
 

@@ -209,26 +209,28 @@ class Kernel:
         return bytes(16) + (-self.number).to_bytes(4, sys.byteorder, signed=True)
 
 
-def one_socket() -> proc_net.Socket:
-    return next(proc_net.parse(HEAD + line(f"{v4('10.1.2.3')}:1F90", f"{v4('10.1.2.4')}:D431", "01")))
-
-
 @pytest.mark.parametrize(("number", "closed"), [(0, 1), (2, 0)], ids=["closed", "had ended"])
 def test_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch, number: int, closed: int) -> None:
     monkeypatch.setattr(socket, "socket", Kernel(number))
-    assert connections._destroy(one_socket()) == closed
+    assert connections._destroy(socket.AF_INET, bytes(48)) == closed
 
 
 @pytest.mark.parametrize("number", [1, 22, 95], ids=["EPERM", "EINVAL", "EOPNOTSUPP"])
 def test_a_kernel_that_cannot(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(socket, "socket", Kernel(number))
     with pytest.raises(StackError) as caught:
-        connections._destroy(one_socket())
+        connections._destroy(socket.AF_INET, bytes(48))
     assert (caught.value.message, caught.value.kind) == ("the kernel closes no connections for others", "unsupported")
 
 
-def test_the_request_has_ports_in_network_order_behind_a_header_of_its_length() -> None:
-    request = connections._request(one_socket())
-    assert len(request) == int.from_bytes(request[:4], sys.byteorder) == 72
-    assert request[24:28] == bytes((0x1F, 0x90, 0xD4, 0x31))
-    assert request[28:44] == bytes((10, 1, 2, 3)).ljust(16, b"\0")
+def test_a_connection_that_has_ended_does_not_take_the_listening_socket_along() -> None:
+    """Without the kernel's cookie the request would find the socket that listens on the connection's port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1].to_bytes(2, "big")
+        with socket.create_connection(server.getsockname()), server.accept()[0]:
+            mine = [identity for identity in connections._established(socket.AF_INET) if port in (identity[:2], identity[2:4])]
+        assert len(mine) == 2
+        assert [connections._destroy(socket.AF_INET, identity) for identity in mine] in ([0, 0], [1, 0], [0, 1])  # one may be in TIME-WAIT
+        with socket.create_connection(server.getsockname(), timeout=2):
+            server.settimeout(2)
+            server.accept()[0].close()
