@@ -17,7 +17,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import (
     HostState,
     Wish,
     detach_notice,
-    outside_networks,
+    listed,
     summary,
 )
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Pool
@@ -67,12 +67,6 @@ def plan_consolidation(state: HostState, wish: Wish) -> Consolidation:
 def target_spec(wish: Wish) -> NetworkSpec:
     """The target network as it is made when it is missing."""
     return NetworkSpec(pools=(Pool(wish.subnet),) if wish.subnet else (), labels=((LABEL_SERVICE, wish.target),))
-
-
-def listed(state: HostState, wish: Wish) -> list[Container]:
-    """The listed containers that are there and can be on a network of their own."""
-    found = [state.container(one.name) for one in wish.containers]
-    return [c for c in found if c is not None and not outside_networks(c) and c.name not in wish.stop]
 
 
 def _wanted(state: HostState, wish: Wish, base: Topology) -> tuple[Topology, list[str]]:

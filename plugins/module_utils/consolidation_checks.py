@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Listed, Wish, outside_networks
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Listed, Wish, listed, outside_networks
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Container, Network
 from ansible_collections.auren.stack.plugins.module_utils.references import compose_place, mentions
 from ansible_collections.auren.stack.plugins.module_utils.topology import Topology, settled, topology_of
@@ -44,8 +44,7 @@ def _doubled_networks(state: HostState, wish: Wish) -> Iterator[StackError]:
             said = f"there are {names.count(name)} networks called {name}, so a name does not say which; remove the empty one by its id"
             yield StackError(f"{said}. {UNTOUCHED}", "ambiguous_network", name)
     now = settled(topology_of(state.containers, state.networks), (wish.target,)).attachments
-    there = [c for one in wish.containers if (c := state.container(one.name)) and not outside_networks(c) and c.name not in wish.stop]
-    joined = all((container.name, wish.target) in now for container in there)  # then an earlier run has removed it
+    joined = all((container.name, wish.target) in now for container in listed(state, wish))  # then an earlier run has removed it
     for name in sorted(set(wish.sources) - set(names)) if not (wish.remove_sources and joined) else ():
         yield StackError(
             f"there is no network {name} to move from; on this host are: {', '.join(sorted(names))}. {UNTOUCHED}", "missing_network", name

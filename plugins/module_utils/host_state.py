@@ -134,6 +134,12 @@ def outside_networks(container: Container) -> bool:
     return container.network_mode in ("host", "none") or container.network_mode.startswith("container:")
 
 
+def listed(state: HostState, wish: Wish) -> list[Container]:
+    """The listed containers that are there and can be on a network of their own."""
+    found = [state.container(one.name) for one in wish.containers]
+    return [c for c in found if c is not None and not outside_networks(c) and c.name not in wish.stop]
+
+
 def detach_notice(container: Container | None) -> str:
     """What may be felt when a container leaves a network."""
     ports = ", ".join(sorted({str(binding.host_port) for binding in container.bindings})) if container and container.running else ""
