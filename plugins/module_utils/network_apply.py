@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from ansible_collections.auren.stack.plugins.module_utils import connections, netns, resolution
@@ -16,7 +17,6 @@ from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
 from ansible_collections.auren.stack.plugins.module_utils.topology import (
-    TEMPORARY,
     Attachment,
     Move,
     NetworkSpec,
@@ -27,6 +27,7 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import (
 )
 
 CLOSING = 10.0  # seconds for closing connections in a namespace
+STARTING = 5.0  # seconds for a container that crashed to be up again
 
 
 class NetworkApply:
@@ -39,6 +40,7 @@ class NetworkApply:
         self.notes: list[str] = []
         self.provers: dict[str, resolution.Prover] = {}
         self.proved = 0  # answers that were right
+        self.refusal: StackError | None = None  # of an address, after which the rest of a move was still done
 
     def run(self) -> None:
         """Raises StackError: what was done until then stays, is journalled, and a second run or a rollback goes on from it."""
@@ -49,13 +51,18 @@ class NetworkApply:
 
     def _run(self) -> None:
         for operation, move in zip(self.plan.operations, self.moves):
-            if move.kind in ("disconnect", "remove network"):
+            if move.kind in ("reconnect", "disconnect", "remove network"):
                 self.prove()
             begin = time.monotonic()
             for step in move.steps:
                 self._step(step)
-            self._afterwards(move)
+            if move.kind in ("reconnect", "disconnect"):
+                self._close_old(move)
+            if move.kind in ("reconnect", "connect"):
+                self._joined(move.target, move.network)
             self.done.append(f"{operation.text()} ({time.monotonic() - begin:.1f} s)")
+            if self.refusal:
+                raise self.refusal
         self.prove()
 
     def _step(self, step: Step) -> None:
@@ -66,18 +73,39 @@ class NetworkApply:
         calls = {
             "create network": lambda: self.engine.create_network(step.target, spec),
             "remove network": lambda: self.engine.remove_network(step.target),
-            "connect": lambda: self.engine.connect(step.target, step.network, place),
-            "disconnect": lambda: self.engine.disconnect(step.target, step.network),
+            "connect": lambda: self._connect(step, place),
+            "disconnect": lambda: self._disconnect(step),
             "set policy": lambda: self.engine.set_restart_policy(step.target, step.policy),
             "stop": lambda: self.engine.stop(step.target),
             "start": lambda: self.engine.start(step.target),
         }
         calls[step.verb]()
         self.topology = applied(self.topology, step)
-        if step.verb == "connect" and not step.network.startswith(TEMPORARY):
-            self._joined(step.target, step.network)
         if self.journal:
             self.journal.done(time.monotonic() - begin)
+
+    def _connect(self, step: Step, place: Attachment) -> None:
+        """With an address that the Engine refuses, a running container keeps an entry that does not let it start again, and that no
+        disconnect takes away; joining with another address does. Then it is where it should be, and the run ends after this move."""
+        try:
+            self.engine.connect(step.target, step.network, place)
+        except StackError as error:
+            if not place.ipv4:
+                raise
+            self.engine.connect(step.target, step.network, replace(place, ipv4=""))
+            said = f"{error.message}. It is on {step.network} with an address that the Engine chose; choose a free one and run again"
+            self.refusal = StackError(said, error.kind, error.target, error.detail)
+
+    def _disconnect(self, step: Step) -> None:
+        """A container that Docker is just starting again has no endpoint at that moment."""
+        deadline = time.monotonic() + STARTING
+        while True:
+            try:
+                return self.engine.disconnect(step.target, step.network)
+            except StackError as error:
+                if "is not connected to" not in error.message or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
 
     # --- proof ------------------------------------------------------------------------------------------------------
 
@@ -114,9 +142,7 @@ class NetworkApply:
 
     # --- connections that lost their network ---------------------------------------------------------------------------
 
-    def _afterwards(self, move: Move) -> None:
-        if move.kind not in ("disconnect", "reconnect"):
-            return
+    def _close_old(self, move: Move) -> None:
         container = self.state.container(move.target)
         endpoint = container.endpoint(move.network) if container else None
         if container is not None and endpoint is not None and container.running and endpoint.ipv4:

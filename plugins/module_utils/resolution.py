@@ -12,6 +12,7 @@ each container's and asks through all of them. Needs root, as netns does.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import selectors
@@ -123,14 +124,16 @@ class Prover:
         self._ring.send(b"+")
 
     def _judge(self, addresses: Mapping[str, str]) -> dict[tuple[str, str], str]:
-        """(client, name) → what is the matter with the answer, for those that are not right."""
+        """(client, name) → what is the matter with the answer, for those that are not right. Who has ended neither asks nor answers."""
+        alive = {name: member for name, member in self.members.items() if os.path.exists(f"/proc/{member.pid}")}
         holders: dict[str, set[str]] = {}
-        for member in self.members.values():
+        for member in alive.values():
             for name in member.names:
                 holders.setdefault(name, set()).add(addresses.get(member.name, ""))
         return {
             (asking, name): self._matter(client.answers.get(name), holders[name])
             for asking, client in self.clients.items()
+            if asking in alive
             for name in self.questions.keys() & holders.keys()
             if not client.answers.get(name) or not holders[name].issuperset(client.answers[name])
         }
@@ -183,9 +186,11 @@ class Prover:
         self.members[member.name] = member
         for client in self.clients.values():
             client.todo.extend(fresh)
-        if member.name not in self.clients and os.path.exists(f"/proc/{member.pid}/ns/net"):
-            client = self.clients[member.name] = _Client(_socket_inside(member.pid, home), deque(self.questions), heard=time.monotonic())
-            self._selector.register(client.connection, selectors.EVENT_READ, client)
+        if member.name not in self.clients:
+            with contextlib.suppress(FileNotFoundError):  # it has just ended
+                client = _Client(_socket_inside(member.pid, home), deque(self.questions), heard=time.monotonic())
+                self.clients[member.name] = client
+                self._selector.register(client.connection, selectors.EVENT_READ, client)
 
     def _again(self, pairs: list[tuple[str, str]]) -> None:
         """Ask these once more."""

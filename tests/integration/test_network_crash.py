@@ -232,3 +232,33 @@ def test_after_a_run_that_the_engine_refused_every_container_can_start_again(mes
         docker("restart", mess.called(name))
     mess.rollback()
     assert {name: sorted(one["networks"]) for name, one in mess.meant()["containers"].items()} == {"one": ["old"], "two": ["old"]}
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["connect", "reconnect"])
+def test_an_address_that_the_engine_refuses_leaves_nobody_who_cannot_start(mess: Mess, there: bool) -> None:
+    """It is reserved in the network, which no container's place tells."""
+    mess.network("old")
+    subnet = free_subnet()
+    docker("network", "create", "--subnet", subnet, "--aux-address", f"router={address(subnet, 50)}", mess.target)
+    mess.container("app", *KEPT, "--network", mess.called("old"), "--network-alias", "web")
+    if there:
+        mess.join("app", "target", "--alias", "api")
+    result = mess.run({"name": "app", "ipv4_address": address(subnet, 50)}, detach=True)
+    assert result.status != 0
+    assert f"It is on {mess.target} with an address that the Engine chose; choose a free one and run again" in result.msg
+    assert set(mess.meant()["containers"]["app"]["networks"]) == {"old", "target"}
+    docker("restart", mess.called("app"))
+    assert mess.address_of("app") != address(subnet, 50)
+    assert mess.actions(mess.do("app", detach=True)) != []
+    assert mess.do("app", detach=True).changed is False
+    mess.rollback()
+    assert set(mess.meant()["containers"]["app"]["networks"]) == {"old", "target"} if there else {"old"}
+
+
+def test_a_container_that_crashes_again_and_again_does_not_stop_a_run(mess: Mess) -> None:
+    mess.network("old")
+    mess.container("app", *KEPT, "--network", mess.called("old"), command=("sleep", "0.5"))
+    mess.do("app", detach=True)
+    assert set(mess.meant()["containers"]["app"]["networks"]) == {"target"}
+    mess.rollback()
+    assert set(mess.meant()["containers"]["app"]["networks"]) == {"old"}
