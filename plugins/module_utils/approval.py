@@ -4,7 +4,7 @@
 
 A plan that was shown is kept on the host (``<project>/.auren/plans``, root only), so that a stale approval can be answered with
 what has changed since. The id covers the host, the containers and networks that the plan looks at (ids, endpoints, options,
-labels) and the steps; not health, times, counters, or addresses that the Engine chose.
+labels) and the steps; not health, times, counters, addresses that the Engine chose, or the networks that it makes anew at every start.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, make_directory, read_text, write
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
+from ansible_collections.auren.stack.plugins.module_utils.model import Network
 from ansible_collections.auren.stack.plugins.module_utils.plan import Plan, digest
-from ansible_collections.auren.stack.plugins.module_utils.topology import Move, attachment_of, spec_of
+from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED, Move, attachment_of, spec_of
 
 AUTO = "auto"
 ID = re.compile(r"[0-9a-f]{4}-[0-9a-f]{10}")
@@ -51,10 +53,16 @@ def document(kind: str, state: HostState, plan: Plan, moves: Sequence[Move], loo
             }
             for c in found
         },
-        "networks": {n.name: {"id": n.id, **spec_of(n).to_data()} for n in state.networks if n.name in places},
+        "networks": {n.name: _network(n) for n in state.networks if n.name in places and n.name not in PREDEFINED},
     }
     data["id"] = f"{data['host']['id'][:4]}-{digest({key: data[key] for key in COVERED}, 10)}"
     return json.loads(json.dumps(data, sort_keys=True))  # type: ignore[no-any-return]  # as it will be read again
+
+
+def _network(network: Network) -> dict[str, Any]:
+    """Without a gateway: where none was given the Engine adds one at its next start."""
+    spec = spec_of(network)
+    return {"id": network.id, **replace(spec, pools=tuple(replace(pool, gateway="") for pool in spec.pools)).to_data()}
 
 
 def given_ids(approve: str) -> list[str]:
@@ -78,6 +86,8 @@ def approved(project: Path, approve: str, now: Mapping[str, Any]) -> bool:
     mine = [word for word in ids if word[:4] == now["id"][:4]]
     if now["id"] in mine or not ids:
         return bool(ids)
+    if not now["operations"]:  # what was approved has been done before
+        return True
     if not mine:
         others = ", ".join(ids)
         said = f"the plan {others} is of another host; the plan of {now['host']['name']} is {now['id']}"

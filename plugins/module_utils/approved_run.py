@@ -18,7 +18,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import Host
 from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
 from ansible_collections.auren.stack.plugins.module_utils.module import planned
 from ansible_collections.auren.stack.plugins.module_utils.network_apply import NetworkApply
-from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.plan_text import markdown
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move
 
@@ -33,7 +33,7 @@ APPROVAL: dict[str, Any] = {
 class Work:
     """What a module has planned. kind: of the run, for id and journal. looked_at: names of the containers that the plan is about.
 
-    notes: heading → sentences for the Markdown. heading: what else the journal has to know.
+    notes: heading → sentences for the Markdown. heading: what else the journal has to know. way_back: what takes the run back.
     """
 
     kind: str
@@ -43,6 +43,7 @@ class Work:
     looked_at: Sequence[str]
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     heading: Mapping[str, Any] = field(default_factory=dict)
+    way_back: str = "ansible-playbook auren.stack.rollback"
 
 
 def approved_run(engine: Engine, project: Path, work: Work, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -63,6 +64,15 @@ def approved_run(engine: Engine, project: Path, work: Work, options: Mapping[str
         result["changed"], result["operations"] = False, []
         return {**result, "approved": approved}
     return {**result, "approved": True, **_do(engine, project, work, plan, options["who"])}
+
+
+def felt(operations: Sequence[Operation]) -> str:
+    """What people may notice, and of whom: a clause for every notice."""
+    of: dict[str, list[str]] = {}
+    for operation in operations:
+        if operation.notice:
+            of.setdefault(operation.notice, []).append(operation.target)
+    return "; ".join(f"{', '.join(targets)}: {notice}" for notice, targets in of.items())
 
 
 def _do(engine: Engine, project: Path, work: Work, plan: Mapping[str, Any], who: str) -> dict[str, Any]:
@@ -86,13 +96,12 @@ def _do(engine: Engine, project: Path, work: Work, plan: Mapping[str, Any], who:
         raise StackError(told, error.kind, error.target, error.detail) from error
     seconds = round(time.monotonic() - begin, 2)
     verified = f"{apply.proved} names resolve from inside every container that is concerned" if apply.proved else "no name had to be proved"
-    felt = sorted({operation.notice for operation in work.plan.operations if operation.notice})
     record = {
         "operations": apply.done,
         "seconds": seconds,
-        "downtime": "; ".join(felt) or "none",
+        "downtime": felt(work.plan.operations) or "none",
         "verification": verified,
-        "way_back": "ansible-playbook auren.stack.rollback",
+        "way_back": work.way_back,
     }
     journal.end("done", **record, notes=apply.notes)
     when = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils import approval
+from ansible_collections.auren.stack.plugins.module_utils.approved_run import felt
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Endpoint, Network, Pool
@@ -58,13 +59,15 @@ def place(**more: Any) -> HostState:
         (state(networks=(replace(OLD, id="again"),)), False),
         (state(networks=(replace(OLD, labels={"a": "b"}),)), False),
         (state(networks=(replace(OLD, options={"a": "b"}),)), False),
-        (state(networks=(replace(OLD, pools=(Pool("10.0.0.0/24", "10.0.0.254"),)),)), False),
+        (state(networks=(replace(OLD, pools=(Pool("10.0.0.0/24", "10.0.0.254"),)),)), True),
+            (state(networks=(replace(OLD, pools=(Pool("10.0.1.0/24"),)),)), False),
         (state(networks=(OLD, Network("id-t", "target", "bridge", ()))), False),
         (state(host=("machine vm2", "vm")), False),
     ],
     ids=[
         "health and counters", "chosen address", "another container", "another network", "made anew", "policy", "stopped", "created on",
-        "alias", "fixed address", "options of a place", "network made anew", "label", "option", "gateway", "target came", "another host",
+        "alias", "fixed address", "options of a place", "network made anew", "label", "option",
+            "gateway that the Engine added", "subnet", "target came", "another host",
     ],
 )  # fmt: skip
 def test_the_id_covers_what_the_plan_looks_at_and_no_more(other: HostState, same: bool) -> None:
@@ -95,6 +98,24 @@ def test_who_may(tmp_path: Path, approve: str, done: bool) -> None:
     now = plan()
     assert approval.approved(tmp_path, approve.format(id=now["id"]), now) is done
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_approved_and_has_been_done_before_is_no_mistake(tmp_path: Path) -> None:
+    nothing = approval.document("connect", state(), Plan(), [], ["app"])
+    assert approval.approved(tmp_path, plan()["id"], nothing) is True
+    assert approval.approved(tmp_path, "", nothing) is False
+    assert refused(tmp_path, "yes", nothing).kind == "bad_approval"
+
+
+def test_what_is_felt_names_everybody_who_feels_it() -> None:
+    several = [
+        Operation("connect", "a to net", "x"),
+        Operation("disconnect", "a from old", "x", notice="names may fail"),
+        Operation("reconnect", "c on net", "x", notice="it is off"),
+        Operation("disconnect", "b from old", "x", notice="names may fail"),
+    ]
+    assert felt(several) == "a from old, b from old: names may fail; c on net: it is off"
+    assert felt(several[:1]) == ""
 
 
 def refused(project: Path, approve: str, now: dict[str, Any] | None = None) -> StackError:
