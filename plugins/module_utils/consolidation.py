@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.auren.stack.plugins.module_utils import consolidation_checks as checks
 from ansible_collections.auren.stack.plugins.module_utils.host_state import (
+    GATEWAY_API,
     RECONNECT_NOTICE,
     HostState,
     Wish,
     detach_notice,
+    gateway_notice,
     listed,
     summary,
 )
@@ -36,7 +38,6 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import (
 )
 
 RESTART = "unless-stopped"
-GATEWAY_API = (1, 48)  # from here on an endpoint says itself how much it wants to be the gateway
 LAST_GATEWAY = -100
 CUT_OFF = "a run that was cut off left it so"
 
@@ -200,17 +201,15 @@ def _connect(state: HostState, wish: Wish, move: Move) -> Operation:
         f"{container.name} to {wish.target}",
         "; ".join(["it is not on it", names, *told]),
         after=f"on {wish.target}, {names}, address {place.ipv4 or 'automatic'}",
-        notice=_gateway_notice(state, container, wish.target),
+        notice="; ".join(filter(None, [gateway_notice(state, container, wish.target), _early_notice(state, container, wish.target)])),
     )
 
 
-def _gateway_notice(state: HostState, container: Container, network: str) -> str:
-    """Before Engine 28 the network whose name sorts first is a container's gateway, and its published ports move there."""
-    others = [e.network for e in container.endpoints if e.network != network]
-    if state.api_version >= GATEWAY_API or not container.running or not container.bindings or not others or network > min(others):
-        return ""
-    ports = ", ".join(sorted({str(binding.host_port) for binding in container.bindings}))
-    return f"its published ports {ports} refuse for about 0.1 s, because {network} becomes its gateway"
+def _early_notice(state: HostState, container: Container, network: str) -> str:
+    """Its resolver knows who is there before it has the way to them (see `clients_first`); it matters for those it reached elsewhere."""
+    here = {endpoint.network for endpoint in container.endpoints}
+    met = sorted(c.name for c in state.containers if c.running and c.endpoint(network) and here & {e.network for e in c.endpoints})
+    return f"a first question for {', '.join(met)} may find no way for a moment" if met and container.running else ""
 
 
 def _reconnect(state: HostState, wish: Wish, move: Move) -> Operation:

@@ -43,12 +43,19 @@ def _doubled_networks(state: HostState, wish: Wish) -> Iterator[StackError]:
         if names.count(name) > 1:
             said = f"there are {names.count(name)} networks called {name}, so a name does not say which; remove the empty one by its id"
             yield StackError(f"{said}. {UNTOUCHED}", "ambiguous_network", name)
+    for name in _missing_sources(state, wish) if not _removed_before(state, wish) else ():
+        said = f"there is no network {name} to move from; on this host are: {', '.join(sorted(names))}"
+        yield StackError(f"{said}. {UNTOUCHED}", "missing_network", name)
+
+
+def _missing_sources(state: HostState, wish: Wish) -> list[str]:
+    return sorted(set(wish.sources) - {network.name for network in state.networks})
+
+
+def _removed_before(state: HostState, wish: Wish) -> bool:
+    """An earlier run may have removed the sources: all that is listed is on the target."""
     now = settled(topology_of(state.containers, state.networks), (wish.target,)).attachments
-    joined = all((container.name, wish.target) in now for container in listed(state, wish))  # then an earlier run has removed it
-    for name in sorted(set(wish.sources) - set(names)) if not (wish.remove_sources and joined) else ():
-        yield StackError(
-            f"there is no network {name} to move from; on this host are: {', '.join(sorted(names))}. {UNTOUCHED}", "missing_network", name
-        )
+    return wish.remove_sources and all((container.name, wish.target) in now for container in listed(state, wish))
 
 
 def _stops(state: HostState, wish: Wish) -> Iterator[StackError]:
@@ -175,6 +182,7 @@ def warnings(state: HostState, wish: Wish, wanted: Topology) -> list[str]:
         *_without_policy(state, names),
         *_stopped_collisions(state, wish, wanted),
         *_compose_projects(state, wish, wanted),
+        *(f"there is no network {name} to move from; an earlier run may have removed it" for name in _missing_sources(state, wish)),
     ]
 
 
@@ -192,7 +200,8 @@ def _left_alone(state: HostState, wish: Wish, names: set[str]) -> Iterator[str]:
 
 def _without_creation_network(state: HostState) -> Iterator[str]:
     for container in sorted((c for c in state.containers if state.creation_network_gone(c)), key=lambda c: c.name):
-        yield f"{container.name} will not start again after a reboot: the network {container.network_mode} that it was created on is gone"
+        gone = f"the network {container.network_mode} that it was created on is gone"
+        yield f"{container.name} will not start again after a reboot unless this plan is done: {gone}"
 
 
 def _without_policy(state: HostState, names: set[str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils.network_plan import Ro
 from ansible_collections.auren.stack.plugins.module_utils.topology import LABEL_TEMPORARY, Attachment, Key, pending, topology_of
 
 ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]|/\d)")
+GATEWAY_API = (1, 48)  # from here on an endpoint says itself how much it wants to be the gateway
 OWN_NAMESPACE = ("", "default", "bridge")
 
 
@@ -144,6 +145,15 @@ def detach_notice(container: Container | None) -> str:
     """What may be felt when a container leaves a network."""
     ports = ", ".join(sorted({str(binding.host_port) for binding in container.bindings})) if container and container.running else ""
     return "names may fail for moments" + (f", and its published ports {ports} refuse for about 0.1 s" if ports else "")
+
+
+def gateway_notice(state: HostState, container: Container, network: str) -> str:
+    """Before Engine 28 the network whose name sorts first is a container's gateway, and its published ports move there."""
+    others = [e.network for e in container.endpoints if e.network != network]
+    if state.api_version >= GATEWAY_API or not container.running or not container.bindings or not others or network > min(others):
+        return ""
+    ports = ", ".join(sorted({str(binding.host_port) for binding in container.bindings}))
+    return f"its published ports {ports} refuse for about 0.1 s, because {network} becomes its gateway"
 
 
 RECONNECT_NOTICE = "it is off the network for about 0.3 s, and its connections there are closed"

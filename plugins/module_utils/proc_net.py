@@ -17,12 +17,11 @@ MAPPED = b"\0" * 10 + b"\xff\xff"  # an IPv4 address in a socket of family IPv6
 
 @dataclass(frozen=True)
 class Socket:
-    """local, remote: (address, port), also an IPv4 address of an IPv6 socket in dots. packed: both addresses as the kernel has them."""
+    """local, remote: (address, port), also an IPv4 address of an IPv6 socket in dots."""
 
     state: str
     local: tuple[str, int]
     remote: tuple[str, int]
-    packed: tuple[bytes, bytes]
     inode: str
 
 
@@ -41,8 +40,7 @@ def parse(text: str) -> Iterator[Socket]:
     """The sockets of one file's text."""
     for columns in (line.split() for line in text.splitlines()[1:]):
         (here, port), (there, other) = columns[1].split(":"), columns[2].split(":")
-        ends = _packed(here), _packed(there)
-        yield Socket(columns[3], (shown(ends[0]), int(port, 16)), (shown(ends[1]), int(other, 16)), ends, columns[9])
+        yield Socket(columns[3], (shown(_packed(here)), int(port, 16)), (shown(_packed(there)), int(other, 16)), columns[9])
 
 
 def sockets(net: Path) -> list[Socket]:

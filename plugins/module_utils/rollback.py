@@ -13,7 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import reduce
 
-from ansible_collections.auren.stack.plugins.module_utils.host_state import RECONNECT_NOTICE, HostState, detach_notice, summary
+from ansible_collections.auren.stack.plugins.module_utils.host_state import (
+    RECONNECT_NOTICE,
+    HostState,
+    detach_notice,
+    gateway_notice,
+    summary,
+)
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.references import clients_first
@@ -112,7 +118,9 @@ def _operation(state: HostState, move: Move) -> Operation:
     if move.kind == "connect":
         place = move.attachment("connect")
         cause = f"it was on it; names {', '.join((move.target, *place.aliases))}"
-        return Operation("connect", f"{move.target} to {move.network}", cause, after=f"address {place.ipv4 or 'automatic'}")
+        container = state.container(move.target)
+        notice = gateway_notice(state, container, move.network) if container else ""
+        return Operation("connect", f"{move.target} to {move.network}", cause, after=f"address {place.ipv4 or 'automatic'}", notice=notice)
     if move.kind == "disconnect":
         flows = [flow for flow in state.flows if flow.network == move.network and move.target in (flow.client, flow.server)]
         held = f"; {summary(flows)}: these are closed" if flows else ""

@@ -83,6 +83,16 @@ def test_published_ports_that_move_to_the_target_are_told(target: str, api: tupl
     assert operations(state, wish("one", target=target))[0].notice == notice
 
 
+def test_who_joins_those_that_it_reached_elsewhere_is_told_that_a_question_may_be_early() -> None:
+    """Their names lead to the new network some moments before there is a way."""
+    there, else_ = box("db", on("target"), on("old")), box("web", on("target"))
+    state = host(net("target", "10.9.0.0/24"), net("old", "10.1.0.0/24"), there, else_, box("one", on("old")))
+    [line] = operations(state, wish("one"))
+    assert line.notice == "a first question for db may find no way for a moment"
+    stopped = host(net("target", "10.9.0.0/24"), net("old", "10.1.0.0/24"), there, box("one", on("old"), state="exited"))
+    assert operations(stopped, wish("one"))[0].notice == ""
+
+
 def test_from_the_api_on_that_knows_it_the_target_does_not_become_the_gateway() -> None:
     alone = box("alone", network_mode="old")
     found = plan(host(TARGET, OLD, box("one", on("old")), alone, api_version=(1, 48)), wish("one", "alone")).wanted.attachments

@@ -238,8 +238,15 @@ def test_what_is_not_on_the_list_is_left_alone_and_told() -> None:
 
 
 def test_a_container_that_lost_the_network_of_its_creation_is_told() -> None:
-    said = "one will not start again after a reboot: the network gone that it was created on is gone"
+    said = "one will not start again after a reboot unless this plan is done: the network gone that it was created on is gone"
     assert warnings(host(TARGET, box("one", on("target"), network_mode="gone")), wish("one")) == [said]
+
+
+def test_a_source_that_is_gone_once_all_have_left_it_is_told() -> None:
+    said = "there is no network oid to move from; an earlier run may have removed it"
+    given = wish("one", detach=True, remove_sources=True, sources=("oid",))
+    assert refusals(host(TARGET, ONE), given) == []
+    assert warnings(host(TARGET, ONE), given) == [said]
 
 
 def test_a_container_that_cannot_have_a_restart_policy_is_told() -> None:
