@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from target import ROOT, Recap, Target, play, wait_until
+from target import ROOT, Recap, Target, play
 
 STREAMLINE, ROLLBACK = "playbooks/streamline.yml", "playbooks/rollback.yml"
 NETWORK = "auren-network"
@@ -183,16 +183,20 @@ class Mess:
     def settle(self, within: float) -> float:
         """Wait until every poll and every pooled connection gets its answers again; returns the seconds."""
         begin = time.monotonic()
-        wait_until(self._all_answered, within)
+        deadline = begin + within
+        while unanswered := self._unanswered():
+            assert time.monotonic() < deadline, f"after {within} s: {unanswered}"
+            time.sleep(0.5)
         return time.monotonic() - begin
 
-    def _all_answered(self) -> bool:
+    def _unanswered(self) -> list[str]:
         try:
             now = time.time()
             seen = self.noticed(now - 1.2, now)
-        except (AssertionError, RuntimeError):  # the host is not reached, or a client is not there, at this moment
-            return False
-        return len(seen.uses) >= 11 and not seen.errors("")
+        except (AssertionError, RuntimeError) as error:  # the host is not reached, or a client is not there, at this moment
+            return [str(error)]
+        silent = [f"only these were heard of: {sorted(seen.uses)}"] if len(seen.uses) < 11 else []
+        return silent or seen.errors("")
 
 
 KEPT = "local t = {} for n = 1, 500 do t[n] = redis.call('GET', 'kept:' .. n) or '' end return redis.sha1hex(table.concat(t))"

@@ -121,13 +121,14 @@ def poll(host: str, port: int) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # else a thread may take it, and nothing wakes this one
     for word in sys.argv[1:]:
         what, *where = word.split(":")
         work = {"serve": serve, "pool": pool, "poll": poll}[what]
         arguments = (*where[:-1], int(where[-1]))
         threading.Thread(target=work, args=arguments, daemon=True).start()
-    signal.pause()
+    signal.sigwait({signal.SIGTERM})
+    os._exit(0)
 
 
 if __name__ == "__main__":
