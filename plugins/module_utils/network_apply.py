@@ -27,7 +27,7 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import (
 )
 
 CLOSING = 10.0  # seconds for closing connections in a namespace
-STARTING = 5.0  # seconds for a container that crashed to be up again
+STARTING = 70.0  # seconds until a container that crashes is up again; Docker waits for at most a minute between two starts
 
 
 class NetworkApply:
@@ -97,7 +97,7 @@ class NetworkApply:
             self.refusal = StackError(said, error.kind, error.target, error.detail)
 
     def _disconnect(self, step: Step) -> None:
-        """A container that Docker is just starting again has no endpoint at that moment."""
+        """A container that crashes again and again has no endpoint while Docker waits with its next start: it is taken when it is up."""
         deadline = time.monotonic() + STARTING
         while True:
             try:
@@ -105,7 +105,10 @@ class NetworkApply:
             except StackError as error:
                 if "is not connected to" not in error.message or time.monotonic() > deadline:
                     raise
-            time.sleep(0.2)
+            container = self.engine.container(step.target)
+            if container is None or (container.running and container.endpoint(step.network) is None):
+                return None  # somebody else did it
+            time.sleep(0.05)
 
     # --- proof ------------------------------------------------------------------------------------------------------
 

@@ -257,7 +257,7 @@ def test_an_address_that_the_engine_refuses_leaves_nobody_who_cannot_start(mess:
 
 def test_a_container_that_crashes_again_and_again_does_not_stop_a_run(mess: Mess) -> None:
     mess.network("old")
-    mess.container("app", *KEPT, "--network", mess.called("old"), command=("sleep", "0.5"))
+    mess.container("app", *KEPT, "--network", mess.called("old"), command=("sleep", "1"))
     mess.do("app", detach=True)
     assert set(mess.meant()["containers"]["app"]["networks"]) == {"target"}
     mess.rollback()
