@@ -35,7 +35,7 @@ SICK = "health check: ls: cannot access '/tmp/healthy': No such file or director
 @pytest.mark.parametrize(
     ("shell", "gate", "what"),
     [
-        ("echo hm; exec sleep infinity", {"deadline": 1}, f"it is starting after 1 s. {{back}}\n{SICK}\nlast log lines of {{name}}:\nhm"),
+        ("echo hm; exec sleep infinity", {"deadline": 4}, f"it is starting after 4 s. {{back}}\n{SICK}\nlast log lines of {{name}}:\nhm"),
         ("echo hm; exit 3", {}, "it crashes again and again (exit code 3). {back}\nlast log lines of {name}:\nhm\n"),
         ("touch /tmp/healthy; sleep 3; echo hm; exit 4", {"hold": 5}, "it became healthy and then died"),
         (
@@ -66,7 +66,7 @@ def test_the_previous_state_serves_again(serving: Project, shell: str, gate: dic
 def test_a_new_image_that_does_not_start_goes_back_to_the_old_one_behind_the_same_tag(project: Project) -> None:
     tag = f"{project.name}/moving:1"
     shell = "command -v redis-server && touch /tmp/healthy; exec sleep infinity"
-    entry = project.service("one", compose={"image": tag, "entrypoint": ["sh", "-c", shell]}, gate={"deadline": 1, "hold": 0.3})
+    entry = project.service("one", compose={"image": tag, "entrypoint": ["sh", "-c", shell]}, gate={"deadline": 4, "hold": 0.3})
     try:
         docker("tag", image("redis"), tag)
         project.do(entry)
@@ -88,16 +88,16 @@ def test_a_new_service_that_fails_is_left_to_be_looked_at(project: Project) -> N
     other = project.service("other")
     project.do(other)
     started = project.started("other")
-    bad = service(project, "echo no; exec sleep infinity", gate={"deadline": 1, "hold": 0.3})
+    bad = service(project, "echo no; exec sleep infinity", gate={"deadline": 4, "hold": 0.3})
     name = project.called("one")
     assert project.fails(bad, other).msg == (
-        f"{name} did not pass the gate: it is starting after 1 s. No other container was touched. "
+        f"{name} did not pass the gate: it is starting after 4 s. No other container was touched. "
         f"New and left for you to look at: {name}.\n{SICK}\nlast log lines of {name}:\nno"
     )
     assert project.inspect("one")["State"]["Running"] is True
     assert project.started("other") == started
     assert project.fails(bad, other).msg == (
-        f"{name} is as declared but does not serve: {name} did not pass the gate: it is starting after 1 s\n{SICK}\n"
+        f"{name} is as declared but does not serve: {name} did not pass the gate: it is starting after 4 s\n{SICK}\n"
         f"last log lines of {name}:\nno"
     )
     assert project.do(service(project), other).actions[-1].startswith(f"recreate {name}: entrypoint changed")

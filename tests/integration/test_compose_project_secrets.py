@@ -125,7 +125,7 @@ def test_no_value_is_in_a_file_that_others_can_read_or_in_a_label(kept: Project)
 def test_a_failure_shows_the_log_without_the_secret(kept: Project) -> None:
     bad = redis(kept, entrypoint=["sh", "-c", 'echo "started with $PASSWORD at $URL"; sleep infinity'], stop_signal="SIGKILL")
     secret = "s3cret with / and %"
-    failed = kept.fails({**bad, "gate": {"deadline": 1, "hold": 0}}, secrets={"password": secret}, **secrets_of(kept))
+    failed = kept.fails({**bad, "gate": {"deadline": 3, "hold": 0}}, secrets={"password": secret}, **secrets_of(kept))
     assert "started with " in failed.msg
     assert shown(failed, secret) == []
 
