@@ -22,8 +22,8 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import (
     listed,
     summary,
 )
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Pool
-from ansible_collections.auren.stack.plugins.module_utils.network_plan import plan_target
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container
+from ansible_collections.auren.stack.plugins.module_utils.network_plan import plan_target, target_spec
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.references import clients_first
 from ansible_collections.auren.stack.plugins.module_utils.topology import (
@@ -65,15 +65,10 @@ def plan_consolidation(state: HostState, wish: Wish) -> Consolidation:
     return Consolidation(plan, moves, wanted)
 
 
-def target_spec(wish: Wish) -> NetworkSpec:
-    """The target network as it is made when it is missing."""
-    return NetworkSpec(pools=(Pool(wish.subnet),) if wish.subnet else (), labels=((LABEL_SERVICE, wish.target),))
-
-
 def _wanted(state: HostState, wish: Wish, base: Topology) -> tuple[Topology, list[str]]:
     """The wanted topology, and why some networks stay."""
     networks, attachments, policies = dict(base.networks), dict(base.attachments), dict(base.policies)
-    networks.setdefault(wish.target, target_spec(wish))
+    networks.setdefault(wish.target, target_spec(wish.target, wish.subnet))
     for container in listed(state, wish):
         attachments[container.name, wish.target] = _attachment(state, wish, container, base)
         if container.running and policies[container.name] == "no" and not container.auto_remove:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Network
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Network, Pool
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
-from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
+from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED, NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ def _overlap(wanted: ipaddress.IPv4Network, networks: Sequence[Network], routes:
         if wanted.overlaps(ipaddress.ip_network(route.subnet)):
             return f"the host's route to {route.subnet} by {route.interface}"
     return ""
+
+
+def target_spec(name: str, subnet: str) -> NetworkSpec:
+    """The target network as it is made when it is missing."""
+    return NetworkSpec(pools=(Pool(subnet),) if subnet else (), labels=((LABEL_SERVICE, name),))
 
 
 def plan_target(name: str, subnet: str, networks: Sequence[Network], routes: Sequence[Route]) -> Plan:

@@ -15,6 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils.definition import Hous
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, read_text
 from ansible_collections.auren.stack.plugins.module_utils.model import Image, Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
 from ansible_collections.auren.stack.plugins.module_utils.rotation import Rotation, Server, next_path, present_value
 
 
@@ -70,7 +71,7 @@ def images_file(directory: Path, known: Mapping[str, Mapping[str, Any]]) -> Want
 
 @dataclass
 class Observed:
-    """One reading of everything a plan depends on."""
+    """One reading of everything a plan depends on. subnet: of the network, where it is made."""
 
     snapshot: Snapshot
     images: dict[str, Image | None]
@@ -79,6 +80,8 @@ class Observed:
     sources: dict[str, str] = field(default_factory=dict)
     problems: list[StackError] = field(default_factory=list)
     rotations: list[Rotation] = field(default_factory=list)
+    network: Plan = field(default_factory=Plan)  # what the network of all needs first
+    subnet: str = ""
 
 
 class SecretReader:

@@ -18,6 +18,7 @@ from ansible_collections.auren.stack.plugins.module_utils.errors import StackErr
 from ansible_collections.auren.stack.plugins.module_utils.files import Before
 from ansible_collections.auren.stack.plugins.module_utils.gate import POLL, Gate, evidence
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE
+from ansible_collections.auren.stack.plugins.module_utils.network_plan import target_spec
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, record_files
@@ -42,6 +43,7 @@ class Apply:
         """Raises StackError; whatever had a previous state is then back in it, and the error says so."""
         replaced = self.work.plan.targets("create", "recreate")
         self._private_directories()
+        self._timed("create network", self.work.plan.targets("create network"), self._create_network)
         try:
             self._timed("rotate", self.work.plan.targets("rotate"), self.rotator.forward)
             self._write_files(bool(replaced))
@@ -67,6 +69,9 @@ class Apply:
             start = time.monotonic()
             change(target)
             self._line(kind, target, time.monotonic() - start)
+
+    def _create_network(self, name: str) -> None:
+        self.engine.create_network(name, target_spec(name, self.observed.subnet))
 
     def _create_volume(self, name: str) -> None:
         self.engine.create_volume(name, {LABEL_SERVICE: self.house.project})

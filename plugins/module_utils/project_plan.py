@@ -208,7 +208,7 @@ def _rotation_conflicts(work: Work, observed: Observed) -> list[StackError]:
 
 
 def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, images_pending: bool) -> list[StackError]:
-    found = observed.problems + _strangers(observed, house) + _rotation_conflicts(work, observed)
+    found = observed.network.conflicts + observed.problems + _strangers(observed, house) + _rotation_conflicts(work, observed)
     for service in work.called.values():
         container = observed.snapshot.container(service.name)
         if container and not container.belongs(house.project):
@@ -270,6 +270,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
         work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values))
     _collect_files(work, house, observed)
     work.new_volumes = [d["volume"] for s in called.values() for d in s.data if d["volume"] not in observed.snapshot.volumes]
+    work.plan.operations += observed.network.operations
     work.plan.operations += [rotation.operation() for rotation in observed.rotations]
     work.plan.operations += [Operation("create volume", v, "it is not there", after=v) for v in dict.fromkeys(work.new_volumes)]
     order = [name for wave in definition.start_order(called) for name in wave]

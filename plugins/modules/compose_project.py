@@ -26,9 +26,13 @@ options:
     type: path
     required: true
   network:
-    description: The network that every service joins. It must exist.
+    description: The network that every service joins, created when it is missing.
     type: str
     required: true
+  subnet:
+    description: Subnet of the network when it is created. Empty lets the Engine choose a free one.
+    type: str
+    default: ""
   state:
     description:
       - V(present) makes the given services what they are declared to be.
@@ -138,6 +142,7 @@ failure:
   type: dict
 """
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -146,8 +151,10 @@ from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Com
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
+from ansible_collections.auren.stack.plugins.module_utils.files import read_text
 from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
+from ansible_collections.auren.stack.plugins.module_utils.network_plan import parse_routes, plan_target
 from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
@@ -155,6 +162,8 @@ from ansible_collections.auren.stack.plugins.module_utils.project_remove import 
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
 from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec, forms
 from ansible_collections.auren.stack.plugins.module_utils.site_record import record
+
+ROUTES = Path("/proc/net/route")
 
 
 def house(params: dict[str, Any]) -> House:
@@ -178,8 +187,9 @@ def observe(engine: Engine, home: House, services: dict[str, Service], module: A
     merged = {**{n: d.service for n, d in declared.items()}, **services}
     raise_together(validate.problems(services, merged))
     snapshot = engine.snapshot(list(merged))
+    network = plan_target(home.network, module.params["subnet"], engine.networks(), parse_routes(read_text(ROUTES) or ""))
     images = {ref: engine.image(ref) for ref in sorted({s.image for s in merged.values()})}
-    observed = project.Observed(snapshot, images, declared)
+    observed = project.Observed(snapshot, images, declared, network=network, subnet=module.params["subnet"])
     specs, login = {}, {}
     for name, options in module.params["secret_specs"].items():
         login[name] = options.pop("login", None)
@@ -248,6 +258,7 @@ ARGUMENTS: dict[str, Any] = {
     "project": {"type": "str", "default": "auren-stack"},
     "project_dir": {"type": "path", "required": True},
     "network": {"type": "str", "required": True},
+    "subnet": {"type": "str", "default": ""},
     "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
     "services": {"type": "list", "elements": "dict", "default": []},
     "names": {"type": "list", "elements": "str", "default": []},
