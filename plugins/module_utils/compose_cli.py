@@ -92,9 +92,17 @@ class Compose:
                 said,
             )
 
+    def create(self, names: Sequence[str]) -> None:
+        """Make containers of services that have none, and start none of them."""
+        self._up("--no-start", names)
+
     def recreate(self, names: Sequence[str]) -> None:
-        """Create these services, or replace their containers; nothing else is looked at."""
-        status, said = self._project("up", "-d", "--no-deps", "--no-build", "--pull", "never", "--force-recreate", *names)
+        """Replace the containers of these services, and start them."""
+        self._up("--detach", names)
+
+    def _up(self, how: str, names: Sequence[str]) -> None:
+        """Nothing but these names is looked at."""
+        status, said = self._project("up", how, "--no-deps", "--no-build", "--pull", "never", "--force-recreate", *names)
         if status:
             raise StackError(f"docker compose could not start {', '.join(names)}: {_last(said)}", "compose", ", ".join(names), said)
 

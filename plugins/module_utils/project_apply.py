@@ -53,7 +53,7 @@ class Apply:
         self._timed("create volume", self.work.plan.targets("create volume"), self._create_volume)
         try:
             self._timed("remove container", self.work.plan.targets("remove container"), self.engine.remove_container)
-            self._containers(replaced)
+            self._containers()
             self._reloads()
         except StackError as error:
             raise self._put_back(error) from error
@@ -110,31 +110,35 @@ class Apply:
         reloaded = {n: d.reloaded for n, d in self.observed.declared.items()}
         return {n: replace(d, reloaded=reloaded.get(n, "")) for n, d in self.work.merged.items()}
 
-    def _containers(self, replaced: list[str]) -> None:
-        """Each starts as soon as what it needs is healthy, not later: the slowest holds up only those that need it."""
-        started = self.work.plan.targets("start")
-        pending = [name for wave in definition.start_order(self.work.called) for name in wave if name in (*replaced, *started)]
+    def _containers(self) -> None:
+        """New ones are made all at once. Each starts as soon as what it needs is healthy, not later: the slowest holds up only those that
+        need it."""
+        created, recreated = self.work.plan.targets("create"), self.work.plan.targets("recreate")
+        if created:
+            self.compose.create(created)
+        due = [*created, *recreated, *self.work.plan.targets("start")]
+        pending = [name for wave in definition.start_order(self.work.called) for name in wave if name in due]
         waiting: list[str] = []
         while pending or waiting:
             ready = definition.ready(self.work.called, pending, [*pending, *waiting]) or (pending if not waiting else [])
             if ready:
-                self._begin([name for name in ready if name in replaced], [name for name in ready if name in started])
+                self._begin(ready, [name for name in ready if name in recreated])
                 pending = [name for name in pending if name not in ready]
             else:
                 time.sleep(POLL)
             waiting = self.gate.waiting([*waiting, *ready])
-        self.gate.hold(replaced + started)
+        self.gate.hold(due)
         for kind in ("create", "recreate", "start"):
             for name in self.work.plan.targets(kind):
                 self._line(kind, name, self.gate.seconds(name))
 
-    def _begin(self, fresh: list[str], stopped: list[str]) -> None:
-        self.touched += fresh
-        self.gate.began.update(dict.fromkeys(fresh + stopped, time.monotonic()))
-        if fresh:
-            self.compose.recreate(fresh)
-        for name in stopped:
+    def _begin(self, names: list[str], recreated: list[str]) -> None:
+        self.touched += [name for name in names if name not in self.work.plan.targets("start")]
+        self.gate.began.update(dict.fromkeys(names, time.monotonic()))
+        for name in (name for name in names if name not in recreated):
             self.engine.start(name)
+        if recreated:
+            self.compose.recreate(recreated)
 
     # --- reload -----------------------------------------------------------------------------------------------------
 
