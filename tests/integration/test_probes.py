@@ -53,6 +53,7 @@ def servers(network: str) -> Iterator[str]:
             KAFKA_LISTENERS=f"{listening},CONTROLLER://127.0.0.1:9093", KAFKA_ADVERTISED_LISTENERS=advertised,
             KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=protocols, KAFKA_CONTROLLER_LISTENER_NAMES="CONTROLLER",
             KAFKA_INTER_BROKER_LISTENER_NAME="GOOD", KAFKA_HEAP_OPTS="-Xmx256m",
+            KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR="1", KAFKA_AUTO_CREATE_TOPICS_ENABLE="true",
         )  # fmt: skip
         started("postgres", image("postgres"), network, "--network-alias", "db", "", POSTGRES_PASSWORD=PASSWORD)
         docker("run", "-d", "--name", f"{RUN}-redis", "--network", network, image("redis"), "redis-server", "--requirepass", PASSWORD)
@@ -163,6 +164,67 @@ def test_kafka(ask: Ask, listener: str, kind: str, evidence: str) -> None:
     found = ask("kafka", f"{RUN}-kafka", KAFKA_LISTENERS[listener][0], timeout=2)
     assert (found.ok, found.kind) == (not kind, kind), found
     assert evidence.replace("RUN", RUN) in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "evidence"),
+    [
+        ({"extension": "plpgsql", "tables": {"pg_class": ["relname", "oid"], "pg_type": []}}, "", "with extension plpgsql, table pg_class"),
+        ({"extension": "o'clock"}, "missing", "postgres on db:5432 has no extension o'clock"),
+        ({"tables": {"nothing": ["a"], "pg_class": ["colour"]}}, "missing", "has no table nothing, no column colour in table pg_class"),
+    ],
+)
+def test_what_a_database_has(ask: Ask, options: dict[str, Any], kind: str, evidence: str) -> None:
+    found = ask("postgres", "db", 5432, user="postgres", password=PASSWORD, **options)
+    assert (found.ok, found.kind) == (not kind, kind), found
+    assert evidence in found.evidence
+
+
+def test_a_redis_that_became_a_replica_takes_no_writes(ask: Ask) -> None:
+    assert ask("redis", f"{RUN}-open", 6379, writable=True).ok
+    docker("exec", f"{RUN}-open", "redis-cli", "replicaof", "127.0.0.1", "1")
+    try:
+        found = ask("redis", f"{RUN}-open", 6379, writable=True)
+        assert (found.kind, found.ok) == ("readonly", False)
+        assert found.evidence == f"{RUN}-open:6379 takes no writes: it is a replica of 127.0.0.1:1; REPLICAOF NO ONE ends that"
+        assert ask("redis", f"{RUN}-open", 6379).ok
+    finally:
+        docker("exec", f"{RUN}-open", "redis-cli", "replicaof", "no", "one")
+
+
+def kafka_tool(tool: str, *words: str, detached: bool = False) -> str:
+    flags = ["--detach"] if detached else []
+    return docker("exec", *flags, f"{RUN}-kafka", f"/opt/kafka/bin/{tool}.sh", "--bootstrap-server", f"{RUN}-kafka:9092", *words)
+
+
+def test_topics_and_those_who_consume(ask: Ask) -> None:
+    kafka_tool("kafka-topics", "--create", "--topic", "events", "--partitions", "3")
+
+    def asked(**options: Any) -> Result:
+        return ask("kafka", f"{RUN}-kafka", 9092, **options)
+
+    found = asked(topics={"events": 3})
+    assert found.ok, found
+    assert found.evidence.endswith("; it has topic events")
+    few = asked(topics={"events": 4})
+    assert (few.kind, few.evidence) == ("missing", f"the topic events of {RUN}-kafka:9092 has 3 partitions instead of 4")
+    for _again in range(2):  # asking for it has not made it
+        none = asked(topics={"nothing": 1})
+        assert (none.kind, none.evidence) == ("missing", f"{RUN}-kafka:9092 has no topic nothing")
+    nobody = asked(groups=["readers"])
+    assert (nobody.kind, nobody.evidence) == (
+        "missing",
+        f"nobody consumes from {RUN}-kafka:9092 in the group readers: it never had a group",
+    )
+    assert "__consumer_offsets" not in kafka_tool("kafka-topics", "--list")
+    kafka_tool("kafka-console-consumer", "--topic", "events", "--group", "readers", detached=True)
+    until = time.monotonic() + 60
+    while not (somebody := asked(topics={"events": 1}, groups=["readers"])).ok:
+        assert time.monotonic() < until, somebody
+        time.sleep(0.5)
+    assert somebody.evidence.endswith("; it has topic events, group readers with 1 members")
+    others = asked(groups=["others"])
+    assert (others.kind, others.evidence) == ("missing", f"nobody consumes from {RUN}-kafka:9092 in the group others (it is Dead)")
 
 
 def test_one_protocol_is_not_another(ask: Ask) -> None:

@@ -8,9 +8,10 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from ansible_collections.auren.stack.plugins.module_utils.probes import kafka, redis, registry
+from ansible_collections.auren.stack.plugins.module_utils.probes import kafka_wire, postgres, redis, registry
 from ansible_collections.auren.stack.plugins.module_utils.probes.contract import Target
 
 
@@ -60,6 +61,29 @@ def test_redis_answers(answers: list[bytes], password: str, kind: str, evidence:
     assert evidence in result.evidence
 
 
+def bulk(*lines: str) -> bytes:
+    text = "\r\n".join(lines).encode()
+    return b"$%d\r\n%s\r\n" % (len(text), text)
+
+
+@pytest.mark.parametrize(
+    ("info", "kind", "evidence"),
+    [
+        (bulk("# Replication", "role:master", "rdb_last_bgsave_status:ok", "aof_last_write_status:ok"), "", "answers PING"),
+        (bulk("role:slave", "master_host:10.0.0.9", "master_port:6379"), "readonly", "it is a replica of 10.0.0.9:6379; REPLICAOF NO ONE"),
+        (bulk("role:master", "rdb_last_bgsave_status:err"), "readonly", "it cannot save (rdb_last_bgsave_status err)"),
+        (b"-NOPERM this user has no permissions to run the 'info' command\r\n", "", "answers PING"),
+        (b"$99\r\nrole:mas", "protocol", "closed the connection in the middle"),
+        (b"+OK\r\n", "protocol", "does not speak the protocol of Redis"),
+    ],
+)
+def test_redis_that_takes_no_writes(info: bytes, kind: str, evidence: str) -> None:
+    with says(b"+PONG\r\n", info) as target:
+        result = registry.run("redis", target, {"writable": True}, 2)
+    assert (result.ok, result.kind) == (not kind, kind), result
+    assert evidence in result.evidence
+
+
 # --- Kafka ----------------------------------------------------------------------------------------------------------
 
 
@@ -68,10 +92,11 @@ def text(value: str | None) -> bytes:
 
 
 def listed(version: int, *brokers: tuple[str, int]) -> bytes:
-    """The part of a Metadata answer that holds the brokers."""
+    """The part of a Metadata answer before its topics."""
     head = struct.pack("!i", 0) if version >= 3 else b""
     entries = [struct.pack("!i", 1) + text(host) + struct.pack("!i", port) + text(None) for host, port in brokers]
-    return head + struct.pack("!i", len(brokers)) + b"".join(entries) + text("cluster") + struct.pack("!ii", 1, 0)
+    cluster = text("cluster") if version >= 2 else b""
+    return head + struct.pack("!i", len(brokers)) + b"".join(entries) + cluster + struct.pack("!i", 1)
 
 
 def framed(key: int, body: bytes) -> bytes:
@@ -83,32 +108,75 @@ def offered(oldest: int, newest: int) -> bytes:
 
 
 def test_kafka_request_is_framed_with_its_length() -> None:
-    assert kafka.request(18, 0) == b"\0\0\0\x1b" + struct.pack("!hhih", 18, 0, 18, 17) + b"auren-stack-probe"
+    assert kafka_wire.request(18, 0) == b"\0\0\0\x1b" + struct.pack("!hhih", 18, 0, 18, 17) + b"auren-stack-probe"
 
 
 @pytest.mark.parametrize(("version", "tail"), [(1, 0), (3, 0), (4, 1), (7, 1), (8, 3)])
 def test_kafka_metadata_request_asks_for_no_topic(version: int, tail: int) -> None:
-    sent = kafka.metadata_request(version)
+    sent = kafka_wire.metadata_request(version)
     assert len(sent) == 4 + struct.unpack("!i", sent[:4])[0]
     assert sent[-4 - tail :] == b"\0" * (4 + tail)
 
 
+def test_kafka_metadata_request_never_makes_a_topic() -> None:
+    assert kafka_wire.metadata_request(3, ["a"])[-4:] == b"\xff" * 4  # all that there are
+    assert kafka_wire.metadata_request(4, ["a"])[-8:] == b"\0\0\0\x01\0\x01a\0"
+    assert kafka_wire.metadata_request(8, ["a"])[-10:] == b"\0\0\0\x01\0\x01a\0\0\0"
+
+
+def told(version: int, brokers: list[tuple[str, int]], topics: dict[str, list[int]], error: int = 0) -> bytes:
+    """A Metadata answer."""
+    some = struct.pack("!iii", 2, 1, 2)  # a list of replicas
+    lists = some * (3 if version >= 5 else 2)
+    epoch = struct.pack("!i", 9) if version >= 7 else b""
+    tail = struct.pack("!i", 0) if version >= 8 else b""
+    data = listed(version, *brokers) + struct.pack("!i", len(topics))
+    for name, leaders in topics.items():
+        parts = b"".join(struct.pack("!hii", 0, index, leader) + epoch + lists for index, leader in enumerate(leaders))
+        data += struct.pack("!h", error) + text(name) + b"\0" + struct.pack("!i", len(leaders)) + parts + tail
+    return data
+
+
 @pytest.mark.parametrize("version", range(1, 9))
-def test_kafka_brokers_of_every_version(version: int) -> None:
-    wanted = [("auren-kafka", 9092), ("10.0.0.9", 19092)]
-    assert kafka.brokers(listed(version, *wanted), version) == wanted
+def test_kafka_metadata_of_every_version(version: int) -> None:
+    brokers, topics = [("auren-kafka", 9092), ("10.0.0.9", 19092)], {"events": [1, 2, -1], "dead": [1]}
+    assert kafka_wire.metadata(told(version, brokers, topics), version) == kafka_wire.Metadata(brokers, topics)
+    assert kafka_wire.metadata(told(version, brokers, {"events": []}, error=3), version).topics == {}
 
 
-@pytest.mark.parametrize("cut", range(0, 40, 7))
+@pytest.mark.parametrize("cut", range(0, 90, 7))
 def test_kafka_answer_that_is_cut_off(cut: int) -> None:
     with pytest.raises(ValueError, match="too short"):
-        kafka.brokers(listed(8, ("auren-kafka", 9092), ("b", 1))[:cut], 8)
+        kafka_wire.metadata(told(8, [("auren-kafka", 9092), ("b", 1)], {"events": [1, 2, 3]})[:cut], 8)
+
+
+def described(state: str, members: int, error: int = 0) -> bytes:
+    one = text("m") + text("c") + text("h") + struct.pack("!i", -1) + struct.pack("!i", 2) + b"xx"
+    return (
+        struct.pack("!ih", 1, error)
+        + text("g")
+        + text(state)
+        + text("consumer")
+        + text("range")
+        + struct.pack("!i", members)
+        + one * members
+    )
+
+
+def test_kafka_groups() -> None:
+    assert kafka_wire.coordinator(struct.pack("!hi", 0, 1) + text("auren-kafka") + struct.pack("!i", 9092)) == ("auren-kafka", 9092)
+    assert kafka_wire.group(described("Stable", 2)) == kafka_wire.Group("Stable", 2)
+    assert kafka_wire.group(described("Empty", 0)) == kafka_wire.Group("Empty", 0)
+    with pytest.raises(ValueError, match="error 15 to FindCoordinator"):
+        kafka_wire.coordinator(struct.pack("!h", 15))
+    with pytest.raises(ValueError, match="error 30 to DescribeGroups"):
+        kafka_wire.group(described("", 0, error=30))
 
 
 @pytest.mark.parametrize(
     ("answers", "kind", "evidence"),
     [
-        ([offered(0, 13), framed(3, listed(8))], "advertised", "names no broker"),
+        ([offered(0, 13), framed(3, told(8, [], {}))], "advertised", "names no broker"),
         ([offered(9, 13)], "protocol", "Metadata 9 to 13 only"),
         ([framed(18, struct.pack("!hi", 35, 0))], "protocol", "error 35 to ApiVersions"),
         ([framed(7, b"")], "protocol", "an answer to another request"),
@@ -126,8 +194,9 @@ def test_kafka_answers(answers: list[bytes], kind: str, evidence: str) -> None:
 # --- HTTP -----------------------------------------------------------------------------------------------------------
 
 
-def page(status: int, body: str) -> bytes:
-    return f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+def page(status: int, body: str, kind: str = "") -> bytes:
+    typed = f"Content-Type: {kind}\r\n" if kind else ""
+    return f"HTTP/1.1 {status} X\r\n{typed}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
 
 
 @pytest.mark.parametrize(
@@ -141,6 +210,15 @@ def page(status: int, body: str) -> bytes:
         (page(200, "{}"), {"json": {"healthy": True}}, "status", "healthy is nothing instead of true"),
         (page(200, "[]"), {"json": {"healthy": True}}, "protocol", "no JSON object"),
         (page(200, "fine"), {"json": {"healthy": True}}, "protocol", "its body is no JSON"),
+        (page(200, '{"a": {"b": [{"c": 1}]}}'), {"json": {"a.b.0.c": 1}}, "", "a.b.0.c 1"),
+        (page(200, '{"a.b": 2, "a": {"b": 1}}'), {"json": {"a.b": 2}}, "", "a.b 2"),
+        (page(200, '{"a": {"b": null}}'), {"json": {"a.b": None}}, "", "a.b null"),
+        (page(200, '{"a": []}'), {"json": {"a.0": 1}}, "status", "a.0 is nothing instead of 1"),
+        (page(200, "<title>AUREN</title>"), {"body": "AUREN"}, "", "answers 200"),
+        (page(200, "<title>nginx</title>"), {"body": "AUREN"}, "status", "but 'AUREN' is not in it"),
+        (page(200, "{}", "application/json"), {"type": "application/json"}, "", "answers 200"),
+        (page(200, "<html>", "text/html"), {"type": "application/json"}, "status", "but as text/html instead of application/json"),
+        (page(200, ""), {"type": "text"}, "status", "but as nothing instead of text"),
         (b"+PONG\r\n", {}, "protocol", "does not speak HTTP"),
         (b"", {}, "protocol", "does not speak HTTP"),
     ],
@@ -175,6 +253,107 @@ def test_postgres_answers(answer: bytes, password: str, kind: str) -> None:
     with says(answer) as target:
         result = registry.run("postgres", target, {"user": "u", "password": password}, 2)
     assert (result.ok, result.kind) == (not kind, kind), result
+
+
+WELCOME = b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I"
+
+
+def rows(*found: str | None) -> bytes:
+    """One column."""
+    packed = b""
+    for value in found:
+        body = struct.pack("!hi", 1, -1) if value is None else struct.pack("!hi", 1, len(value)) + value.encode()
+        packed += b"D" + struct.pack("!I", len(body) + 4) + body
+    return packed + b"C\0\0\0\x0dSELECT 1\0" + b"Z\0\0\0\x05I"
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "evidence"),
+    [
+        ([rows("1"), rows("time", "user_id")], "", "with extension timescaledb, table events"),
+        ([rows(), rows("time", "user_id")], "missing", "has no extension timescaledb"),
+        ([rows("1"), rows()], "missing", "has no table events"),
+        ([rows("1"), rows("time", None)], "missing", "has no column user_id in table events"),
+        ([rows(), rows()], "missing", "has no extension timescaledb, no table events"),
+        ([refusal("42501", "permission denied")], "status", "does not let u in: permission denied"),
+    ],
+)
+def test_postgres_that_lacks_what_its_clients_use(answers: list[bytes], kind: str, evidence: str) -> None:
+    with says(WELCOME, *answers) as target:
+        options = {"user": "u", "extension": "timescaledb", "tables": {"events": ["time", "user_id"]}}
+        result = registry.run("postgres", target, options, 2)
+    assert (result.ok, result.kind) == (not kind, kind), result
+    assert evidence in result.evidence
+
+
+def test_a_text_in_sql_ends_where_it_should() -> None:
+    assert postgres.quoted("a'b\\c") == r"E'a''b\\c'"
+
+
+# --- Prometheus -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def answers_by_path(answers: dict[str, object]) -> Iterator[Target]:
+    """A server of JSON; what is no string is the data of a success."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = answers.get(self.path.partition("?")[0], "")
+            body = found if isinstance(found, str) else json.dumps({"status": "success", "data": found})
+            self.send_response(200 if body else 404)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Target("127.0.0.1", server.server_address[1])
+        server.shutdown()
+
+
+def scraped(job: str, health: str = "up", error: str = "") -> dict[str, object]:
+    return {"labels": {"job": job}, "health": health, "scrapeUrl": f"http://{job}/metrics", "lastError": error}
+
+
+def ruled(name: str, query: str) -> dict[str, object]:
+    return {"groups": [{"rules": [{"name": name, "query": query}]}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "kind", "evidence"),
+    [
+        ({}, {}, "", "has its configuration loaded and 2 targets up"),
+        ({}, {"jobs": ["redis"]}, "", "2 targets up"),
+        ({}, {"jobs": ["redis", "kafka"]}, "missing", "scrapes no job kafka; it has prometheus, redis"),
+        ({"targets": {"activeTargets": [scraped("redis", "unknown")]}}, {}, "", "1 targets up, 1 not scraped yet"),
+        (
+            {"targets": {"activeTargets": [scraped("redis", "down", "connection refused"), scraped("x")]}},
+            {},
+            "down",
+            "cannot scrape redis at http://redis/metrics (connection refused)",
+        ),
+        ({"query": {"result": [{"value": [1, "0"]}]}}, {}, "status", "refused its new configuration"),
+        ({"query": {"result": []}}, {}, "", "configuration loaded"),
+        ({"rules": ruled("KafkaDown", 'up{job="kafka"} == 0')}, {}, "missing", "the rule KafkaDown of "),
+        ({"rules": ruled("RedisDown", "up{job='redis'} == 0")}, {}, "", "configuration loaded"),
+        ({"rules": ruled("Any", 'up{job=~"kafka|redis"} == 0')}, {}, "", "configuration loaded"),
+        ({"targets": "<html>"}, {}, "protocol", "does not answer as Prometheus does to GET /api/v1/targets"),
+        ({"rules": '{"status": "error", "error": "no rules here"}'}, {}, "status", "no rules here"),
+    ],
+)
+def test_prometheus_answers(more: dict[str, object], options: dict[str, object], kind: str, evidence: str) -> None:
+    well: dict[str, object] = {
+        "query": {"result": [{"value": [1, "1"]}]},
+        "targets": {"activeTargets": [scraped("redis"), scraped("prometheus")]},
+        "rules": {"groups": []},
+    }
+    with answers_by_path({f"/api/v1/{key}": value for key, value in {**well, **more}.items()}) as target:
+        result = registry.run("prometheus", target, options, 2)
+    assert (result.ok, result.kind) == (not kind, kind), result
+    assert evidence in result.evidence
 
 
 def test_nobody_there() -> None:

@@ -23,7 +23,7 @@ class ProbeError(Exception):
 
     kind: dns (no such name), refused (nothing listens), timeout, unreachable, no_password (one is asked for, none is held),
     auth (the password is not accepted), status (it answers the wrong thing), protocol (it is not what it should be),
-    advertised (an address that it names cannot be reached).
+    advertised (an address that it names cannot be reached), missing (it lacks what its clients use), readonly (it takes no writes).
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Is the answer to one GET the expected one?
 
-Options: path (/), status (200), json: keys of the answer's object with the values they must have, because some health endpoints
-answer 200 and say in the body that they are not well.
+Options: path (/), status (200), type: how the content type begins, body: a text that must be in it, json: keys of the answer's object
+with the values they must have, because some health endpoints answer 200 and say in the body that they are not well. A key with dots
+leads into objects and lists: ``checks.0.state``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target
@@ -20,22 +22,41 @@ LONGEST = 1 << 20  # bytes of a body that are read
 
 def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
     path, wanted = str(options.get("path") or "/"), int(options.get("status") or 200)
+    answer = get(target, path, timeout)
+    if answer.status != wanted:
+        raise ProbeError("status", f"GET {path} of {target} answers {answer.status} instead of {wanted}")
+    sentence, expected = f"GET {path} of {target} answers {answer.status}", options.get("json") or {}
+    kind, text = str(options.get("type") or ""), str(options.get("body") or "")
+    if not answer.kind.startswith(kind):
+        raise ProbeError("status", f"{sentence}, but as {answer.kind or 'nothing'} instead of {kind}")
+    if text.encode() not in answer.body:
+        raise ProbeError("status", f"{sentence}, but {text!r} is not in it")
+    _compare(sentence, expected, answer.body)
+    said = "".join(f", {key} {json.dumps(value)}" for key, value in expected.items())
+    return f"{sentence}{said}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """kind: the content type."""
+
+    status: int
+    kind: str
+    body: bytes
+
+
+def get(target: Target, path: str, timeout: float) -> Answer:
+    """One GET. Raises ProbeError, and OSError when the connection breaks."""
     connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout)
     connection.sock = target.connect(timeout)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
-        body = answer.read(LONGEST)
+        return Answer(answer.status, answer.getheader("Content-Type") or "", answer.read(LONGEST))
     except http.client.HTTPException as error:
         raise ProbeError("protocol", f"{target} does not speak HTTP: {error!r}") from error
     finally:
         connection.close()
-    if answer.status != wanted:
-        raise ProbeError("status", f"GET {path} of {target} answers {answer.status} instead of {wanted}")
-    expected = options.get("json") or {}
-    _compare(f"GET {path} of {target} answers {answer.status}", expected, body)
-    said = "".join(f", {key} {json.dumps(value)}" for key, value in expected.items())
-    return f"GET {path} of {target} answers {answer.status}{said}"
 
 
 def _compare(sentence: str, expected: Mapping[str, Any], body: bytes) -> None:
@@ -49,6 +70,21 @@ def _compare(sentence: str, expected: Mapping[str, Any], body: bytes) -> None:
     if not isinstance(found, dict):
         raise ProbeError("protocol", f"{sentence}, but its body is no JSON object")
     for key, value in expected.items():
-        if found.get(key) != value:
-            shown = json.dumps(found.get(key))[:80] if key in found else "nothing"
+        there, actual = at(found, key)
+        if not there or actual != value:
+            shown = json.dumps(actual)[:80] if there else "nothing"
             raise ProbeError("status", f"{sentence}, but {key} is {shown} instead of {json.dumps(value)}")
+
+
+def at(found: Any, key: str) -> tuple[bool, Any]:
+    """Whether there is something at a dotted key, and what. A key that has the dots in its own name goes first."""
+    if isinstance(found, dict) and key in found:
+        return True, found[key]
+    for word in key.split("."):
+        if isinstance(found, dict) and word in found:
+            found = found[word]
+        elif isinstance(found, list) and word.isdigit() and int(word) < len(found):
+            found = found[int(word)]
+        else:
+            return False, None
+    return True, found

@@ -3,7 +3,8 @@
 """Log in to PostgreSQL over TCP with nothing but Python.
 
 Source: PostgreSQL documentation, "Frontend/Backend Protocol" (3.0), "SASL Authentication" (SCRAM-SHA-256, RFC 7677) and
-"PostgreSQL Error Codes". Options of the probe: user, database, password (what the client holds).
+"PostgreSQL Error Codes". Options of the probe: user, database, password (what the client holds); extension: one that must be
+installed; tables: name → columns that must be there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target, said
 
-AUTHENTICATION, ERROR, READY = b"R", b"E", b"Z"
+AUTHENTICATION, ERROR, READY, ROW = b"R", b"E", b"Z", b"D"
 OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
 LONGEST = 1 << 20  # bytes of a message
 WRONG = ("28000", "28P01")  # SQLSTATE: invalid authorization, invalid password
@@ -151,12 +152,36 @@ class Session:
 
     def execute(self, sql: str) -> None:
         """Run one statement and wait for its end. Raises LoginError with the server's words."""
+        self.rows(sql)
+
+    def rows(self, sql: str) -> list[list[str]]:
+        """Run one statement; its rows as text, NULL as empty. Raises LoginError with the server's words."""
         self._connection.send(b"Q", sql.encode() + b"\0")
-        while self._connection.receive()[0] != READY:
-            pass
+        found: list[list[str]] = []
+        while True:
+            kind, body = self._connection.receive()
+            if kind == ROW:
+                found.append(_row(body))
+            elif kind == READY:
+                return found
 
     def leave(self) -> None:
         self._connection.send(b"X", b"")
+
+
+def _row(body: bytes) -> list[str]:
+    """DataRow: for each column a length, -1 for NULL, and the value."""
+    at, columns = 2, []
+    for _column in range(struct.unpack_from("!H", body)[0]):
+        length = struct.unpack_from("!i", body, at)[0]
+        columns.append(body[at + 4 : at + 4 + length].decode(errors="replace") if length > 0 else "")
+        at += 4 + max(length, 0)
+    return columns
+
+
+def quoted(text: str) -> str:
+    """A string constant of SQL."""
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def over(connected: socket.socket, user: str, password: str, database: str) -> Session:
@@ -207,13 +232,40 @@ def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
     database = str(options.get("database") or user)
     address = target.resolve(target.host, timeout)[0]
     try:
-        method = login(address, target.port, user, password, database, timeout)
+        with session(address, target.port, user, password, database, timeout) as logged_in:
+            lacking = _lacking(logged_in, options)
     except LoginError as error:
-        if isinstance(error.__cause__, OSError):
-            raise said(target, error.__cause__) from error
-        if error.code in WRONG and not password:
-            raise ProbeError("no_password", f"{target} asks for a password and the client holds none: {error}") from error
-        if error.code in WRONG:
-            raise ProbeError("auth", f"{target} does not accept the password that the client holds: {error}") from error
-        raise ProbeError("status" if error.code else "protocol", f"{target} does not let {user} in: {error}") from error
-    return f"{target} lets {user} into {database} ({'it asks for no password' if method == 'trust' else method})"
+        raise _refused(target, user, password, error) from error
+    if lacking:
+        raise ProbeError("missing", f"{database} on {target} has no {', no '.join(lacking)}")
+    how = "it asks for no password" if logged_in.method == "trust" else logged_in.method
+    has = f", with {', '.join(_wanted(options))}" if _wanted(options) else ""
+    return f"{target} lets {user} into {database} ({how}){has}"
+
+
+def _refused(target: Target, user: str, password: str, error: LoginError) -> ProbeError:
+    if isinstance(error.__cause__, OSError):
+        return said(target, error.__cause__)
+    if error.code in WRONG and not password:
+        return ProbeError("no_password", f"{target} asks for a password and the client holds none: {error}")
+    if error.code in WRONG:
+        return ProbeError("auth", f"{target} does not accept the password that the client holds: {error}")
+    return ProbeError("status" if error.code else "protocol", f"{target} does not let {user} in: {error}")
+
+
+def _wanted(options: Mapping[str, Any]) -> list[str]:
+    extension = [f"extension {options['extension']}"] if options.get("extension") else []
+    return extension + [f"table {table}" for table in options.get("tables") or {}]
+
+
+def _lacking(logged_in: Session, options: Mapping[str, Any]) -> list[str]:
+    """The extension, tables and columns that are not there, in words."""
+    lacking = []
+    extension = str(options.get("extension") or "")
+    if extension and not logged_in.rows(f"SELECT 1 FROM pg_extension WHERE extname = {quoted(extension)}"):
+        lacking.append(f"extension {extension}")
+    for table, columns in (options.get("tables") or {}).items():
+        sql = f"SELECT attname FROM pg_attribute WHERE attrelid = to_regclass({quoted(table)}) AND attnum > 0 AND NOT attisdropped"
+        there = {row[0] for row in logged_in.rows(sql)}
+        lacking += [f"column {column} in table {table}" for column in columns or [] if column not in there] if there else [f"table {table}"]
+    return lacking

@@ -1,6 +1,6 @@
 # Copyright: auren.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""All probes by name, and the one way to run one."""
+"""All probes by name with the options that each takes, and the one way to run one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.auren.stack.plugins.module_utils.probes import dns, http, kafka, postgres, redis, tcp
+from ansible_collections.auren.stack.plugins.module_utils.probes import dns, http, kafka, postgres, prometheus, redis, tcp
 from ansible_collections.auren.stack.plugins.module_utils.probes.contract import Probe, ProbeError, Result, Target, said
 
 PROBES: dict[str, Probe] = {
@@ -18,7 +18,19 @@ PROBES: dict[str, Probe] = {
     "redis": redis.probe,
     "postgres": postgres.probe,
     "kafka": kafka.probe,
+    "prometheus": prometheus.probe,
 }
+OPTIONS: dict[str, dict[str, type]] = {
+    "dns": {"names": list},
+    "tcp": {},
+    "http": {"path": str, "status": int, "type": str, "body": str, "json": dict},
+    "redis": {"user": str, "writable": bool},
+    "postgres": {"user": str, "database": str, "extension": str, "tables": dict},
+    "kafka": {"topics": dict, "groups": list},
+    "prometheus": {"jobs": list},
+}
+REQUIRED = {"postgres": ("user",)}
+LOGS_IN = ("redis", "postgres")  # may have a secret
 
 
 def run(name: str, target: Target, options: Mapping[str, Any], timeout: float) -> Result:
