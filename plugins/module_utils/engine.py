@@ -134,6 +134,12 @@ class Engine:
         log = (state.get("Health") or {}).get("Log") or []
         return " ".join(str(log[-1].get("Output", "")).split()) if log else ""
 
+    def edited(self, name: str) -> list[str]:
+        """Paths in a container that differ from its image, without those that are only on the way to another."""
+        with _told("compare with its image", name):
+            paths = sorted(one["Path"] for one in self.api.diff(name) or [])
+        return [path for path, after in zip(paths, [*paths[1:], ""]) if not after.startswith(f"{path}/")]
+
     def image(self, ref: str) -> Image | None:
         with _told("look at image", ref or "without a name"):
             try:

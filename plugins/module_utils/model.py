@@ -56,8 +56,8 @@ class Container:
 
     state: Docker's word (created, running, paused, restarting, removing, exited, dead).
     health: "" when it has no health check, else starting, healthy or unhealthy.
-    env, command, binds (paths on the host that are mounted), auto_remove, extra_hosts, aliases: only known after
-    a full inspect.
+    env, command, binds (paths on the host that are mounted), auto_remove, extra_hosts, oom_killed, aliases: only known
+    after a full inspect.
     """
 
     id: str
@@ -81,6 +81,7 @@ class Container:
     binds: tuple[str, ...] = ()
     auto_remove: bool = False
     extra_hosts: tuple[str, ...] = ()
+    oom_killed: bool = False
 
     @property
     def ours(self) -> bool:
@@ -246,6 +247,7 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         binds=tuple(m["Source"] for m in raw.get("Mounts") or [] if m.get("Type") == "bind"),
         auto_remove=bool(host.get("AutoRemove")),
         extra_hosts=tuple(host.get("ExtraHosts") or ()),
+        oom_killed=bool(state.get("OOMKilled")),
     )
 
 

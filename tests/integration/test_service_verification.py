@@ -68,17 +68,30 @@ def verify(project: Project, check: bool = False, **more: Any) -> Result:
 
 
 def seen(project: Project, result: Result) -> dict[tuple[str, str], str]:
-    """(probe, client's short name) → status."""
-    return {(c["check"].split()[0], c["from"].replace(f"{project.name}-", "")): c["status"] for c in result.output["checks"]}
+    """(probe, client's short name) → status, of what was asked."""
+    asked = [c for c in result.output["checks"] if not c["check"].startswith("container ")]
+    return {(c["check"].split()[0], c["client"].replace(f"{project.name}-", "")): c["status"] for c in asked}
+
+
+def containers(project: Project, result: Result) -> dict[str, set[str]]:
+    """Short name → what is the matter with the container itself; a warning too."""
+    found: dict[str, set[str]] = {}
+    for c in (c for c in result.output["checks"] if c["check"].startswith("container ")):
+        found.setdefault(c["service"].replace(f"{project.name}-", ""), set()).update({c["kind"]} - {""})
+    return found
+
+
+def causes(project: Project, result: Result) -> list[str]:
+    return [cause["line"].replace(f"{project.name}-", "") for cause in result.output["causes"]]
 
 
 @contextmanager
-def run_by_hand(project: Project, short: str, *words: str) -> Iterator[None]:
+def run_by_hand(project: Project, short: str, *words: str, network: str = "") -> Iterator[None]:
     """A container of the same name takes the service's place for a moment."""
     name = project.called(short)
     docker("rename", name, f"{name}-kept")
     try:
-        docker("run", "-d", "--init", "--name", name, "--network", project.network, *words, image("redis"), "sleep", "infinity")
+        docker("run", "-d", "--init", "--name", name, "--network", network or project.network, *words, image("redis"), "sleep", "infinity")
         yield
     finally:
         docker("rm", "-f", name, check=False)
@@ -97,6 +110,10 @@ def test_every_client_gets_in_with_what_it_holds(up: Project) -> None:
             ("dns", "url"): "pass",
         }
         assert all(one["seconds"] < 1 for one in result.output["checks"])
+        assert containers(up, result) == {"redis": set(), "url": set(), "mount": set()}
+        assert causes(up, result) == []
+    basic = verify(up, level="basic")
+    assert (seen(up, basic), set(containers(up, basic))) == ({}, {"redis", "url", "mount"})
 
 
 def test_a_stand_in_asks_for_those_who_are_not_here(up: Project) -> None:
@@ -111,10 +128,10 @@ def test_a_client_with_another_password_fails_alone(up: Project) -> None:
         result = verify(up)
     assert result.status != 0
     assert {key: status for key, status in seen(up, result).items() if status == "fail"} == {("redis", "url"): "fail"}
-    assert f"redis {up.called('redis')}:6379 from {up.called('url')}: " in result.msg
-    assert result.msg.startswith("1 of 6 checks failed:\n")
-    assert "does not accept the password that the client holds: WRONGPASS" in result.msg
-    assert result.msg.endswith("(from environment key REDIS_URL)")
+    [line] = causes(up, result)
+    assert line.startswith("url → redis: redis:6379 does not accept the password that the client holds: WRONGPASS")
+    assert result.msg.startswith("1 of 10 checks failed, for 1 reason:\n")
+    assert result.msg.endswith("(from environment key REDIS_URL, which differs from the server's)")
     assert result.output["failure"]["kind"] == "check"
 
 
@@ -128,7 +145,7 @@ def test_a_file_that_was_changed_on_the_host(up: Project) -> None:
     before = path.read_bytes()
     try:
         path.write_text('{"password": "another-password"}')
-        assert verify(up).msg.endswith("(from file app.json)")
+        assert verify(up).msg.endswith("(from file app.json, which differs from the server's)")
     finally:
         path.write_bytes(before)
 
@@ -137,14 +154,16 @@ def test_a_client_that_is_stopped_and_a_server_that_is(up: Project) -> None:
     docker("stop", up.called("mount"))
     try:
         result = verify(up)
-        assert f"{up.called('mount')} is exited, so nothing can be asked from it" in result.msg
+        assert causes(up, result) == ["mount is exited (exit code 137): docker start mount"]
+        assert seen(up, result)["redis", "mount"] == "blocked"
     finally:
         docker("start", up.called("mount"))
     docker("pause", up.called("redis"))
     try:
         result = verify(up, timeout=0.5)
-        assert [s for (probe, _), s in seen(up, result).items() if probe == "redis"].count("fail") == 3
-        assert f"{up.called('redis')}:6379 does not answer in time" in result.msg
+        assert causes(up, result) == ["redis is paused: docker unpause redis"]
+        assert [s for (probe, _), s in seen(up, result).items() if probe == "redis"].count("blocked") == 3
+        assert {c["attempts"] for c in result.output["checks"] if c["status"] == "blocked"} == {2}
     finally:
         docker("unpause", up.called("redis"))
 
@@ -160,3 +179,41 @@ def test_what_cannot_be_asked(up: Project, tmp_path: Path) -> None:
         "service_verification", arguments, command=as_nobody("service_verification", os.stat("/var/run/docker.sock").st_gid)
     )
     assert refused.msg.endswith("run with become")
+
+
+def _asked_by_url(project: Project) -> list[str]:
+    return [f"redis {project.called('redis')}:6379", f"dns {project.called('redis')}"]
+
+
+def test_what_is_wrong_with_a_container_itself(up: Project) -> None:
+    """Made by hand on another network, with a file that was edited in it; what it cannot reach follows from the network."""
+    other = f"{up.name}-other"
+    docker("network", "create", other)
+    try:
+        held = ["-e", f"REDIS_URL=redis://:{quote(SECRET, safe='')}@cache:6379/0", "-e", f"REDIS_PASSWORD={SECRET}"]
+        with run_by_hand(up, "url", *held, network=other):
+            docker("exec", up.called("url"), "sh", "-c", "echo x > /usr/local/hot.py")
+            result = verify(up)
+        assert containers(up, result)["url"] >= {"network", "edited", "policy"}
+        [line] = causes(up, result)
+        assert line.startswith(f"url is not on {up.network} (it is on other): run site or streamline")
+        assert result.output["causes"][0]["blocked"] == [f"{probe} from {up.called('url')}" for probe in _asked_by_url(up)]
+    finally:
+        docker("network", "rm", other, check=False)
+
+
+def test_an_entry_that_makes_no_sense_is_refused_before_anything_is_asked(up: Project) -> None:
+    entry = {
+        "name": "x",
+        "compose": {"image": "i"},
+        "checks": [{"probe": "smell", "port": 1, "from": ["host"]}, {"probe": "tcp", "from": ["nobody"]}],
+    }
+    known = [*sorted(up.called(short) for short in ("redis", "url", "mount")), "one", "x"]
+    result = run_module("service_verification", {"project_dir": str(up.directory), "declared": [entry], "clients": ["one"]})
+    assert result.msg.splitlines() == [
+        "x.checks[0].probe is 'smell'; known are dns, http, kafka, postgres, prometheus, redis, tcp. Nothing was asked",
+        "x.checks[1].port is missing; give the port inside the network. Nothing was asked",
+        f"x.checks[1].from names nobody; known are {', '.join(known)} and host. Nothing was asked",
+    ]
+    endless = run_module("service_verification", {"project_dir": str(up.directory), "budget": 0})
+    assert endless.msg == "budget is 0; give seconds above 0. Nothing was asked"

@@ -8,20 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.auren.stack.plugins.module_utils.probes.registry import PROBES
+from ansible_collections.auren.stack.plugins.module_utils.expectations import OWN
+from ansible_collections.auren.stack.plugins.module_utils.probes.registry import OPTIONS, PROBES
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml"))
 ENTRY_KEYS = {"name", "role", "build", "compose", "data", "aliases", "runs_as", "needs"}
 ENTRY_KEYS |= {"files", "reload", "secrets", "facts", "gate", "look", "checks"}
-CHECK_KEYS = {
-    "dns": {"names"},
-    "tcp": set(),
-    "http": {"path", "status", "json"},
-    "redis": {"secret", "user"},
-    "postgres": {"secret", "user", "database"},
-    "kafka": set(),
-}
 OF_THE_HOUSE = {"container_name", "networks", "logging", "labels", "depends_on", "env_file"}  # added to every service
 PLACEHOLDER = re.compile(r"<<secret:([a-z0-9_]+)(?::(?:url|json|pgpass))?>>")
 UNSPECIFIED = {"auren_secrets"}  # an argument spec prints the value of a wrong type
@@ -133,7 +126,7 @@ def test_checks_can_be_run(role: str) -> None:
         assert entry.get("checks"), f"{entry['name']}: nobody says what its clients may expect of it"
         for check in entry["checks"]:
             assert check["probe"] in PROBES, entry["name"]
-            assert set(check) <= CHECK_KEYS[check["probe"]] | {"probe", "port", "from"}, entry["name"]
+            assert set(check) <= {*OWN, *OPTIONS[check["probe"]]}, entry["name"]
             assert check["from"], entry["name"]
             assert check.get("secret") in {None, *known}, entry["name"]
 

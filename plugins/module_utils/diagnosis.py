@@ -1,0 +1,152 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which of many failed checks is the reason, and which only follow from it. Pure.
+
+A check is an arrow: somebody (client) asks somebody (service). What explains what:
+
+- a container that is down explains every check of it, every check from it, and whatever is wrong with those that need it;
+- one that is not on the network explains every check of it and from it that got no answer, and one that lost a name those by name;
+- a check from inside a container explains what that container itself answers wrongly: it says so because it cannot do its work;
+- the same thing seen from several places is one reason.
+
+So there is an order, and a reason always stands before what follows from it: containers, then arrows between services, then what
+services say of themselves, and within that, those whom others need come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+HOST = "host"  # in place of a client: the host itself
+DEAD = ("down", "loop")  # kinds of a container that serves nobody
+AWAY = {"network": ("dns", "refused", "timeout", "unreachable"), "alias": ("dns",)}  # kinds of a container → of arrows that follow
+REACHING = ("dns", "refused", "timeout", "unreachable", "protocol", "client")  # kinds that a dead container explains
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One check and how it ended. client: who asked, `HOST`, or the service itself where its container was looked at.
+
+    status: pass, warn, fail, blocked or skipped. kind: of the failure, as the probe or the look at the container calls it. speaks: the
+    answer is the service's own account of itself (a health address), so that what it cannot reach shows in it. because: the reason,
+    when blocked.
+    """
+
+    check: str
+    service: str
+    client: str
+    status: str
+    kind: str = ""
+    evidence: str = ""
+    seconds: float = 0.0
+    speaks: bool = False
+    because: str = ""
+    attempts: int = 1
+
+    @property
+    def of_container(self) -> bool:
+        return self.client == self.service
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason. line: for people, in one sentence. clients: who sees it. blocked: labels of the checks that follow from it."""
+
+    line: str
+    service: str
+    kind: str
+    clients: tuple[str, ...]
+    blocked: tuple[str, ...]
+
+
+def diagnose(checks: Sequence[Checked], needs: Mapping[str, Collection[str]]) -> tuple[list[Checked], list[Cause]]:
+    """The checks with what follows from others marked as blocked, in their order, and the reasons, the first to look at first.
+
+    needs: service → those that it cannot work without. Warnings and skipped checks explain nothing and are left as they are.
+    """
+    failed = [one for one in checks if one.status == "fail"]
+    reach = {name: _all_needs(name, needs) for name in {*needs, *(one.service for one in checks), *(one.client for one in checks)}}
+    reasons = {one: _reason(one, failed, reach) for one in failed}
+    roots = sorted(
+        (one for one in failed if reasons[one] is None), key=lambda one: (_rank(one), len(reach[one.service]), one.service, one.client)
+    )
+    groups: dict[tuple[str, str, str], list[Checked]] = {}
+    for one in roots:
+        groups.setdefault(_sameness(one), []).append(one)
+    marked = [_marked(one, reasons) for one in checks]
+    return marked, [_cause(group, marked) for group in groups.values()]
+
+
+def _all_needs(name: str, needs: Mapping[str, Collection[str]]) -> set[str]:
+    """Directly and through others."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        fresh = set(needs.get(left.pop(), ())) - found
+        found |= fresh
+        left += fresh
+    return found - {name}
+
+
+def _rank(one: Checked) -> int:
+    """Only what has a lower rank can be the reason of another, or the same rank further down the needs."""
+    if one.of_container:
+        return 0 if one.kind in (*DEAD, *AWAY) else 2
+    return 2 if one.speaks else 1
+
+
+def _reason(one: Checked, failed: Sequence[Checked], reach: Mapping[str, set[str]]) -> Checked | None:
+    """The failed check that this one follows from, the deepest there is; None when it is a reason itself."""
+    found = [other for other in failed if other is not one and _explains(other, one, reach)]
+    return min(found, key=lambda other: (_rank(other), len(reach[other.service]), other.service, other.client), default=None)
+
+
+def _explains(reason: Checked, one: Checked, reach: Mapping[str, set[str]]) -> bool:
+    if reason.of_container and reason.kind in DEAD:
+        return _dead_explains(reason, one, reach)
+    if reason.of_container and reason.kind in AWAY:
+        touches = reason.service in (one.client, one.service) if reason.kind == "network" else one.service == reason.service
+        return touches and not one.of_container and one.kind in AWAY[reason.kind]
+    if _rank(reason) == 1:  # an arrow that does not work shows in what its client says of itself
+        return _rank(one) == 2 and one.kind not in REACHING and (one.service == reason.client or reason.client in reach[one.service])
+    own_word = reason.of_container and reason.kind == "unhealthy"
+    return own_word and not one.of_container and one.speaks and one.service == reason.service
+
+
+def _dead_explains(reason: Checked, one: Checked, reach: Mapping[str, set[str]]) -> bool:
+    dead = reason.service
+    if one.of_container:
+        return dead in reach[one.service] and (one.kind in ("unhealthy", "loop") and one.service != dead)
+    touches = one.client == dead or (one.service == dead and one.kind in REACHING)
+    return touches or (one.speaks and dead in reach[one.service])
+
+
+def _sameness(one: Checked) -> tuple[str, str, str]:
+    """What is one reason: the same matter with one service. A client's own password is that client's matter."""
+    return one.service, one.kind, one.client if one.kind in ("auth", "no_password", "dns", "client") else ""
+
+
+def _marked(one: Checked, reasons: Mapping[Checked, Checked | None]) -> Checked:
+    reason = reasons.get(one)
+    if reason is None:
+        return one
+    seen = {one}
+    while (deeper := reasons.get(reason)) is not None and deeper not in seen:
+        seen.add(reason)
+        reason = deeper
+    return replace(one, status="blocked", because=_arrow(reason))
+
+
+def _arrow(one: Checked) -> str:
+    return one.service if one.of_container else f"{one.client} → {one.service}"
+
+
+def _cause(group: Sequence[Checked], marked: Sequence[Checked]) -> Cause:
+    first = group[0]
+    clients = tuple(sorted({one.client for one in group if not one.of_container}))
+    said = first.evidence if first.of_container else f"{_arrow(first)}: {first.evidence}"
+    also = f" (seen from {', '.join(clients)})" if len(clients) > 1 else ""
+    arrows = {_arrow(one) for one in group}
+    blocked = tuple(f"{one.check} from {one.client}" for one in marked if one.status == "blocked" and one.because in arrows)
+    return Cause(said + also, first.service, first.kind, clients, blocked)
