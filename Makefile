@@ -17,7 +17,7 @@ comma := ,
 quoted := $(foreach volume,$(DATA),"$(volume)")
 space := $() $()
 
-.PHONY: help venv up down clean streamline rollback check test test-full bench bench-full
+.PHONY: help venv up down clean verify streamline rollback check test test-full bench bench-full
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ clean: $(RUN) ## remove all that was made; data only by name: DATA="volume ..."
 	    -e '{"auren_remove_data": [$(subst $(space),$(comma),$(strip $(quoted)))]}' $(ARGS)
 	-@python molecule/shared/hosts.py clean 2>/dev/null
 	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .ansible .venv-* .venv
+
+verify: $(RUN) ## prove that the services work for those who use them; reports in auren-reports/
+	ansible-playbook playbooks/verify.yml -i inventory/local.yml $(ARGS)
 
 streamline: $(RUN) ## bring hand-run containers together on the one network: the plan, then it asks
 	ansible-playbook playbooks/streamline.yml -i inventory/local.yml $(ARGS)
