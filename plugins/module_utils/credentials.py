@@ -7,7 +7,7 @@ Values are compared and tried, and never leave the module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.auren.stack.plugins.module_utils import secrets
@@ -28,12 +28,17 @@ class Held:
 
 
 def held_by(service: Service, container: Container, secret: str) -> list[Held]:
-    """Every place where a client holds a secret's value: its live environment, its files, its mounted secrets."""
+    """Every place where a client holds a secret's value: its live environment, its files, its mounted secrets.
+
+    A container that somebody else has made holds it where its image reads it: in those of the declared environment keys that it has.
+    """
     found: list[Held] = []
     for key, template in service.environment.items():
-        if secret in secrets.names_in(template):
+        if secret in secrets.names_in(template) and (container.ours or key in container.env):
             live = container.env.get(key, "")
             found.append(Held(f"environment key {key}", secrets.harvest(template, live).get(secret)))
+    if not container.ours:
+        return found
     for path, template in {**service.files("recreate"), **service.files("reload")}.items():
         if secret in secrets.names_in(template):
             live = read_text(service.config_path(path)) or ""
@@ -43,10 +48,12 @@ def held_by(service: Service, container: Container, secret: str) -> list[Held]:
     return found
 
 
-def stored(house: House, secret: str) -> list[Held]:
-    """The value as the host has it in its files: the one that the server was given."""
+def stored(house: House, secret: str, given: Mapping[str, str]) -> list[Held]:
+    """The value that the server was given: from the host's files, else from the inventory."""
     value = read_text(house.directory / "secrets" / secret) if secret else None
-    return [Held(f"the file secrets/{secret}", value)] if value else []
+    if value:
+        return [Held(f"the file secrets/{secret}", value)]
+    return [Held(f"{secret} in auren_secrets", given[secret])] if given.get(secret) else []
 
 
 def without(text: str, values: Iterable[str]) -> str:

@@ -37,11 +37,18 @@ class Answer:
 class Verifier:
     """Runs checks on this host. stand_in: a container to check from where a client is not declared here; empty for none.
 
-    budget: seconds for everything.
+    budget: seconds for everything. given: values of secrets that the host's files may not have.
     """
 
-    def __init__(self, engine: Engine, declared: Mapping[str, Service], stand_in: str = "", budget: float = 60.0) -> None:
-        self.engine, self.declared, self.stand_in = engine, declared, stand_in
+    def __init__(
+        self,
+        engine: Engine,
+        declared: Mapping[str, Service],
+        stand_in: str = "",
+        budget: float = 60.0,
+        given: Mapping[str, str] | None = None,
+    ) -> None:
+        self.engine, self.declared, self.stand_in, self.given = engine, declared, stand_in, given or {}
         self.until = time.monotonic() + budget
         self.containers: dict[str, Container | None] = {}
 
@@ -122,6 +129,8 @@ class Verifier:
         if client is None or not client.running:
             return Answer("fail", "client", f"{place} is {client.state if client else 'not there'}, so nothing can be asked from it", 0.0)
         held = self._held(check, client)
+        if check.secret and not held:
+            return Answer("skipped", "", f"nobody here knows the password that {place} holds: give it in auren_secrets", 0.0)
         unread = [h.source for h in held if h.value is None]
         if unread:
             said = f"{place}: {unread[0]} is not as it was declared, so the password in it cannot be read"
@@ -134,12 +143,17 @@ class Verifier:
         if not published:
             return Answer("skipped", "", f"{check.service.name} publishes no port for {check.port}", 0.0)
         address = published[0].host_ip if published[0].host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"
-        target, held = Target(address, published[0].host_port), stored(check.service.house, check.secret)
+        target, held = Target(address, published[0].host_port), self._stored(check)
+        if check.secret and not held:
+            return Answer("skipped", "", f"the host does not know {check.secret}: give it in auren_secrets", 0.0)
         return netns.Job(HOST, 0, lambda: self._try(check, target, held))
 
     def _held(self, check: Check, client: Container) -> list[Held]:
         service = self.declared.get(client.name)
-        return held_by(service, client, check.secret) if service else stored(check.service.house, check.secret)
+        return (held_by(service, client, check.secret) if service else []) or self._stored(check)
+
+    def _stored(self, check: Check) -> list[Held]:
+        return stored(check.service.house, check.secret, self.given)
 
     def _probe(self, check: Check, resolver: names.Names, held: Sequence[Held]) -> dict[str, Any]:
         return self._try(check, Target(check.service.name, check.port, resolver.resolve), held)
@@ -160,5 +174,5 @@ class Verifier:
 
     def _differs(self, check: Check, password: str) -> str:
         """Whether a client holds another value than its server was given."""
-        given = [h.value for h in stored(check.service.house, check.secret)]
+        given = [h.value for h in self._stored(check)]
         return ", which differs from the server's" if given and password not in given else ""

@@ -49,6 +49,10 @@ options:
     type: list
     elements: str
     default: []
+  secrets:
+    description: Values of secrets that the host's own files may not have, by name.
+    type: dict
+    default: {}
   stand_in:
     description:
       - A running container to check from where a client is not declared on this host.
@@ -182,7 +186,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
 from ansible_collections.auren.stack.plugins.module_utils.diagnosis import Checked, diagnose
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
@@ -200,7 +204,10 @@ def services_of(params: Mapping[str, Any]) -> dict[str, Service]:
     directory = Path(params["project_dir"])
     house = House("", str(directory), params["network"])
     found = {name: record.service for name, record in read_declared(directory).items()}
-    found.update({str(entry["name"]): Service(entry, house) for entry in params["declared"]})
+    for entry in params["declared"]:
+        given = Service(entry, house)
+        known = found.get(given.name, given)  # which image it settled on is known to the run that made it
+        found[given.name] = substituted(given, {given.image: known.image})
     if not found:
         raise StackError(f"no service is declared in {directory}: run site first", "nothing_declared", str(directory))
     return found
@@ -238,7 +245,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         if params[key] <= 0:
             raise StackError(f"{key} is {params[key]:g}; give seconds above 0. Nothing was asked", "bad_value", key)
     checks = checks_of(wanted, [*services, *params["clients"]] if params["clients"] else None, params["timeout"])
-    verifier = Verifier(Engine(), services, params["stand_in"], params["budget"])
+    verifier = Verifier(Engine(), services, params["stand_in"], params["budget"], params["secrets"])
     found = verifier.look(wanted)
     if params["level"] != "basic":
         found += verifier.ask(checks)
@@ -274,6 +281,7 @@ ARGUMENTS: dict[str, Any] = {
     "network": {"type": "str", "default": "auren-network"},
     "services": {"type": "list", "elements": "str", "default": []},
     "clients": {"type": "list", "elements": "str", "default": []},
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
     "stand_in": {"type": "str", "default": ""},
     "timeout": {"type": "float", "default": 5},
     "budget": {"type": "float", "default": 60},

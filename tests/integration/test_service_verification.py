@@ -217,3 +217,20 @@ def test_an_entry_that_makes_no_sense_is_refused_before_anything_is_asked(up: Pr
     ]
     endless = run_module("service_verification", {"project_dir": str(up.directory), "budget": 0})
     assert endless.msg == "budget is 0; give seconds above 0. Nothing was asked"
+
+
+def test_a_client_of_somebody_else_holds_it_where_its_image_reads_it(up: Project, tmp_path: Path) -> None:
+    """It has one of the declared keys; nothing on this host says what the password is, unless it is given."""
+    entries = services(up, free_port())
+    for entry in entries:
+        entry["compose"]["ports"] = []
+    elsewhere = {"project_dir": str(tmp_path), "network": up.network, "declared": entries, "level": "dependencies"}
+    held = ["-e", f"REDIS_PASSWORD={SECRET}"]
+    with run_by_hand(up, "url", *held), run_by_hand(up, "mount"):
+        result = run_module("service_verification", elsewhere)
+        told = run_module("service_verification", {**elsewhere, "secrets": {"password": "another-password"}})
+    assert (seen(up, result)["redis", "url"], seen(up, result)["redis", "mount"]) == ("pass", "skipped")
+    assert f"nobody here knows the password that {up.called('mount')} holds: give it in auren_secrets" in result.text
+    assert seen(up, told)["redis", "mount"] == "fail"
+    assert "(from password in auren_secrets)" in told.msg
+    assert [form for form in (SECRET, quote(SECRET, safe=""), "another-password") if form in result.text + told.text] == []
