@@ -38,7 +38,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 ORDER = ("fail", "blocked", "warn", "skipped", "pass")  # the worst first
-WIDE, HIGH, ACROSS, DOWN, EDGE = 190, 34, 290, 58, 20  # pixels: a place, from one to the next, and around them
+WIDE = 190  # pixels, as all of these: a place,
+HIGH = 34
+ACROSS = 290  # from one to the next,
+DOWN = 58
+EDGE = 20  # and around them
 
 
 def worst(checks: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
