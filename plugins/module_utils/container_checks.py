@@ -18,8 +18,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Container
 
 FRESH = 60.0  # seconds: a restart that is not longer ago is told
 LOOP = 3  # restarts, the last of them fresh, that are called a loop
-WRITTEN = ("/tmp", "/run", "/var", "/root", "/home", "/proc", "/sys", "/dev")  # programs write there by themselves
-OWN_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab")  # Docker writes them
+CODE = ("/app", "/srv", "/usr/lib", "/usr/local", "/opt/venv")  # programs; elsewhere images write by themselves, or something is mounted
 CACHES = ("__pycache__", ".cache", ".pyc", ".lock", ".pid")
 
 
@@ -147,6 +146,5 @@ def _content(service: Service, seen: Seen) -> Iterator[Finding]:
 
 
 def _by_hand(path: str) -> bool:
-    """A file that programs do not write by themselves."""
-    elsewhere = any(path == place or path.startswith(f"{place}/") for place in WRITTEN)
-    return not elsewhere and path not in OWN_FILES and not any(word in path for word in CACHES)
+    """Code that somebody changed: a patch, or a package that was installed."""
+    return any(path.startswith(f"{place}/") for place in CODE) and not any(word in path for word in CACHES)

@@ -119,7 +119,8 @@ def _dead_explains(reason: Checked, one: Checked, reach: Mapping[str, set[str]])
     if one.of_container:
         return dead in reach[one.service] and (one.kind in ("unhealthy", "loop") and one.service != dead)
     touches = one.client == dead or (one.service == dead and one.kind in REACHING)
-    return touches or (one.speaks and dead in reach[one.service])
+    waits = one.speaks or one.kind == "timeout"  # who waits for a dead one answers late, or says that it cannot work
+    return touches or (waits and dead in reach[one.service])
 
 
 def _sameness(one: Checked) -> tuple[str, str, str]:

@@ -130,7 +130,7 @@ def test_a_client_with_another_password_fails_alone(up: Project) -> None:
     assert {key: status for key, status in seen(up, result).items() if status == "fail"} == {("redis", "url"): "fail"}
     [line] = causes(up, result)
     assert line.startswith("url → redis: redis:6379 does not accept the password that the client holds: WRONGPASS")
-    assert result.msg.startswith("1 of 10 checks failed, for 1 reason:\n")
+    assert result.msg.startswith("1 of 9 checks failed, for 1 reason:\n")
     assert result.msg.endswith("(from environment key REDIS_URL, which differs from the server's)")
     assert result.output["failure"]["kind"] == "check"
 

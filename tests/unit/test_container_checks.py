@@ -113,8 +113,19 @@ def test_a_name_that_was_lost_and_a_port_that_is_not_published() -> None:
 
 
 def test_files_that_somebody_edited() -> None:
-    quiet = ["/etc/hosts", "/tmp/x", "/var/log/a", "/run/a.pid", "/app/__pycache__/a.cpython-313.pyc", "/root/.cache/x"]
+    quiet = [
+        "/etc/hosts",
+        "/etc/app.conf",
+        "/opt/kafka/config/server.properties",
+        "/host/proc",
+        "/app",
+        "/tmp/x",
+        "/var/log/a",
+        "/run/a.pid",
+        "/app/__pycache__/a.cpython-313.pyc",
+        "/root/.cache/x",
+    ]
     assert found(edited=quiet) == []
-    hot = [*quiet, "/app/main.py", "/app/a.py", "/usr/lib/b.py", "/etc/app.conf"]
+    hot = [*quiet, "/app/main.py", "/app/a.py", "/usr/lib/b.py", "/usr/local/c.py"]
     said = "was changed inside the running container, and is lost when it is made anew: put it into the image"
     assert found(edited=hot) == [("edited", "warn", f"one: /app/main.py, /app/a.py, /usr/lib/b.py and 1 more {said}")]

@@ -120,6 +120,11 @@ def test_what_is_reached_through_others_follows_too() -> None:
     assert "http pwa from host" in found.blocked
 
 
+def test_who_waits_for_a_dead_one_answers_late() -> None:
+    [found] = causes(box("postgres", "down"), arrow("pwa", "neuros", "timeout"), arrow("neuros", "postgres", "refused"))
+    assert (found.line, len(found.blocked)) == ("postgres: down", 2)
+
+
 def test_a_health_address_that_is_not_there_is_no_consequence_of_an_arrow() -> None:
     """It was not reached, so it has said nothing of what it needs."""
     assert lines(arrow("neuros", "redis", "auth"), health("neuros", "refused")) == ["neuros → redis: auth", "host → neuros: refused"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from target import Recap, Target, play
+from target import Recap, Target, play, wait_until
 
 VERIFY = "playbooks/verify.yml"
 KINDS = ["verification.html", "verification.json", "verification.md", "verification.xml"]
@@ -53,6 +53,9 @@ def frozen(target: Target) -> Iterator[str]:
     target.docker("pause", "auren-redis")
     yield "auren-redis"
     target.docker("unpause", "auren-redis")
+    wait_until(
+        lambda: all(one["State"].get("Health", {}).get("Status", "healthy") == "healthy" for one in target.containers().values()), 90
+    )
 
 
 def test_one_red_line_for_a_service_that_answers_nobody(frozen: str, tmp_path: Path) -> None:
