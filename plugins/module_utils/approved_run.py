@@ -33,7 +33,7 @@ APPROVAL: dict[str, Any] = {
 class Work:
     """What a module has planned. kind: of the run, for id and journal. looked_at: names of the containers that the plan is about.
 
-    notes: heading → sentences for the Markdown. heading: what else the journal has to know. way_back: what takes the run back.
+    notes: heading → sentences for the Markdown. heading: what else the journal has to know.
     """
 
     kind: str
@@ -43,7 +43,6 @@ class Work:
     looked_at: Sequence[str]
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     heading: Mapping[str, Any] = field(default_factory=dict)
-    way_back: str = "ansible-playbook auren.stack.rollback"
 
 
 def approved_run(engine: Engine, project: Path, work: Work, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def _do(engine: Engine, project: Path, work: Work, plan: Mapping[str, Any], who:
         "seconds": seconds,
         "downtime": felt(work.plan.operations) or "none",
         "verification": verified,
-        "way_back": work.way_back,
+        "way_back": "ansible-playbook auren.stack.rollback",
     }
     journal.end("done", **record, notes=apply.notes)
     when = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"

@@ -22,7 +22,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import (
     listed,
     summary,
 )
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.network_plan import plan_target, target_spec
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.references import clients_first
@@ -30,7 +30,6 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import (
     PREDEFINED,
     Attachment,
     Move,
-    NetworkSpec,
     Topology,
     route,
     settled,
@@ -78,7 +77,7 @@ def _wanted(state: HostState, wish: Wish, base: Topology) -> tuple[Topology, lis
             attachments.pop((container.name, network), None)
         networks = {name: spec for name, spec in networks.items() if name not in held}
     for gone in repairs(state, wish):
-        networks.setdefault(gone, NetworkSpec(labels=((LABEL_SERVICE, gone),)))
+        networks.setdefault(gone, target_spec(gone, ""))
     wanted = Topology(networks, attachments, {**policies, **dict.fromkeys(wish.stop, "no")}, base.stopped | set(wish.stop))
     return _without_sources(state, wish, wanted)
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-HOST = "host"  # in place of a client: the host itself
 DEAD = ("down", "loop")  # kinds of a container that serves nobody
 AWAY = {"network": ("dns", "refused", "timeout", "unreachable"), "alias": ("dns",)}  # kinds of a container → of arrows that follow
 REACHING = ("dns", "refused", "timeout", "unreachable", "protocol", "client")  # kinds that a dead container explains
@@ -26,7 +25,7 @@ REACHING = ("dns", "refused", "timeout", "unreachable", "protocol", "client")  #
 
 @dataclass(frozen=True)
 class Checked:
-    """One check and how it ended. client: who asked, `HOST`, or the service itself where its container was looked at.
+    """One check and how it ended. client: who asked, ``host``, or the service itself where its container was looked at.
 
     status: pass, warn, fail, blocked or skipped. kind: of the failure, as the probe or the look at the container calls it. speaks: the
     answer is the service's own account of itself (a health address), so that what it cannot reach shows in it. because: the reason,

@@ -68,7 +68,7 @@ def _overlap(wanted: ipaddress.IPv4Network, networks: Sequence[Network], routes:
 
 
 def target_spec(name: str, subnet: str) -> NetworkSpec:
-    """The target network as it is made when it is missing."""
+    """A network as it is made when it is missing."""
     return NetworkSpec(pools=(Pool(subnet),) if subnet else (), labels=((LABEL_SERVICE, name),))
 
 

@@ -8,12 +8,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.auren.stack.plugins.module_utils import connections, references
+from ansible_collections.auren.stack.plugins.module_utils import connections, host_ports, references
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.files import read_text
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Text
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
-from ansible_collections.auren.stack.plugins.module_utils.network_plan import parse_routes
 
 
 def observe(engine: Engine, files: bool = True, flows_over: Iterable[str] | None = None) -> HostState:
@@ -25,7 +24,7 @@ def observe(engine: Engine, files: bool = True, flows_over: Iterable[str] | None
         containers,
         networks,
         engine.version,
-        tuple(parse_routes(read_text(Path("/proc/net/route")) or "")),
+        tuple(host_ports.routes()),
         _texts(containers, files),
         connections.flows(containers, over) if over else (),
         host_identity(),

@@ -142,7 +142,6 @@ failure:
   type: dict
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -151,10 +150,9 @@ from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Com
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
-from ansible_collections.auren.stack.plugins.module_utils.files import read_text
 from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
-from ansible_collections.auren.stack.plugins.module_utils.network_plan import parse_routes, plan_target
+from ansible_collections.auren.stack.plugins.module_utils.network_plan import plan_target
 from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
@@ -162,8 +160,6 @@ from ansible_collections.auren.stack.plugins.module_utils.project_remove import 
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
 from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec, forms
 from ansible_collections.auren.stack.plugins.module_utils.site_record import record
-
-ROUTES = Path("/proc/net/route")
 
 
 def house(params: dict[str, Any]) -> House:
@@ -187,7 +183,7 @@ def observe(engine: Engine, home: House, services: dict[str, Service], module: A
     merged = {**{n: d.service for n, d in declared.items()}, **services}
     raise_together(validate.problems(services, merged))
     snapshot = engine.snapshot(list(merged))
-    network = plan_target(home.network, module.params["subnet"], engine.networks(), parse_routes(read_text(ROUTES) or ""))
+    network = plan_target(home.network, module.params["subnet"], engine.networks(), host_ports.routes())
     images = {ref: engine.image(ref) for ref in sorted({s.image for s in merged.values()})}
     observed = project.Observed(snapshot, images, declared, network=network, subnet=module.params["subnet"])
     specs, login = {}, {}

@@ -169,15 +169,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.auren.stack.plugins.module_utils import host_ports
 from ansible_collections.auren.stack.plugins.module_utils.approved_run import APPROVAL, Work, approved_run
 from ansible_collections.auren.stack.plugins.module_utils.consolidation import plan_consolidation
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.files import make_directory, read_text
+from ansible_collections.auren.stack.plugins.module_utils.files import make_directory
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Listed, Wish
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
 from ansible_collections.auren.stack.plugins.module_utils.network_apply import NetworkApply
-from ansible_collections.auren.stack.plugins.module_utils.network_plan import parse_routes, plan_removal, plan_target, target_spec
+from ansible_collections.auren.stack.plugins.module_utils.network_plan import plan_removal, plan_target, target_spec
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.redundancy import findings
@@ -229,7 +230,7 @@ def provide(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
     wish, networks = wish_of(module.params), tuple(engine.networks())
     network = next((one for one in networks if one.name == wish.target), None)
     if module.params["state"] == "present":
-        plan = plan_target(wish.target, wish.subnet, networks, parse_routes(read_text(Path("/proc/net/route")) or ""))
+        plan = plan_target(wish.target, wish.subnet, networks, host_ports.routes())
         step = Step("create network", wish.target, spec=target_spec(wish.target, wish.subnet))
     else:
         plan = plan_removal(wish.target, networks, engine.snapshot().containers)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.auren.stack.plugins.module_utils.diagnosis import HOST, Cause, Checked, diagnose
+from ansible_collections.auren.stack.plugins.module_utils.diagnosis import Cause, Checked, diagnose
+from ansible_collections.auren.stack.plugins.module_utils.expectations import HOST
 
 NEEDS = {
     "neuros": ["postgres", "redis", "kafka"],
