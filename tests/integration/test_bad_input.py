@@ -114,7 +114,7 @@ def foreign(network: str) -> Iterator[Callable[..., str]]:
         return name
 
     yield start
-    docker("rm", "-f", *made)
+    docker("rm", "-f", "-v", *made)
 
 
 def test_a_port_that_a_container_has(home: Project, foreign: Callable[..., str]) -> None:

@@ -94,7 +94,7 @@ def run_by_hand(project: Project, short: str, *words: str, network: str = "") ->
         docker("run", "-d", "--init", "--name", name, "--network", network or project.network, *words, image("redis"), "sleep", "infinity")
         yield
     finally:
-        docker("rm", "-f", name, check=False)
+        docker("rm", "-f", "-v", name, check=False)
         docker("rename", f"{name}-kept", name)
 
 
