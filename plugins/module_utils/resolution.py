@@ -30,6 +30,7 @@ from ansible_collections.auren.stack.plugins.module_utils.errors import StackErr
 WINDOW = 64  # questions of one container on their way at once
 PATIENCE = 1.0  # seconds until a question is asked again: UDP, and one packet can be lost while an interface joins
 ROUNDS = 4
+BATCH = 0.02  # seconds: woken for every answer, the thread would hold up the one that connects
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Prover:
         self._inbox: queue.SimpleQueue[Callable[[int], None]] = queue.SimpleQueue()
         self._bell, self._ring = socket.socketpair()
         self._lock, self._told, self._heeded = threading.Lock(), 0, 0
-        self._idle = threading.Event()
+        self._idle, self._awaited = threading.Event(), threading.Event()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._bell, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -111,6 +112,7 @@ class Prover:
     # --- what was asked for ---------------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
+        self._awaited.set()
         self._idle.wait(ROUNDS * PATIENCE + 5 + 0.001 * self.pairs)
         if self.trouble:
             raise self.trouble
@@ -164,6 +166,8 @@ class Prover:
 
     def _turn(self, home: int) -> bool:
         """Hear what there is to hear, ask what there is to ask. False at the end."""
+        if not self._awaited.is_set():
+            time.sleep(BATCH)
         for key, _events in self._selector.select(PATIENCE if any(c.asked for c in self.clients.values()) else None):
             if key.data is not None:
                 self._hear(key.data)
