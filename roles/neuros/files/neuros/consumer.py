@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 TRANSIENT = (*storage.ERRORS, KafkaError)
 # Kafka takes 1 MiB by default; the headers of a dead letter must fit in as well.
 _LARGEST = 1_000_000
+_QUIET = 15.0  # seconds without a record after which a broker is asked for a sign of life
 _SILENT = 20.0  # seconds without a poll after which the loop counts as stuck: four times the longest wait
 
 
@@ -37,7 +38,7 @@ class Consumer:
         self._backoff = Backoff(self._stopping)
         self._consumer: AIOKafkaConsumer | None = None
         self._producer: AIOKafkaProducer | None = None
-        self._polled = 0.0
+        self._polled = self._heard = 0.0
 
     async def run(self) -> None:
         """Consume until `stop`, joining the group again after whatever went wrong."""
@@ -71,6 +72,7 @@ class Consumer:
             await consumer.start()
             log.info("consuming %s as group %s", self._settings.topic, self._settings.kafka_group)
             self._consumer, self._producer, self._polled = consumer, producer, time.monotonic()
+            self._heard = self._polled
             while not self._stopping.is_set():
                 await self._turn(consumer)
         finally:
@@ -81,6 +83,13 @@ class Consumer:
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         batches = await consumer.getmany(timeout_ms=500, max_records=200)
         self._polled = time.monotonic()
+        if batches:
+            self._heard = self._polled
+        elif self._polled - self._heard > _QUIET:
+            # The client asks only the brokers that it was told of: had Kafka once given an address that leads nowhere, it would never ask
+            # elsewhere. This raises then, and a new session begins at the configured address.
+            await consumer.topics()
+            self._heard = self._polled
         for partition, records in batches.items():
             await self._partition(consumer, partition, records)
 
