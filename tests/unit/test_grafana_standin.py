@@ -60,6 +60,10 @@ RECORDED: dict[str, tuple[int, dict[str, Any]]] = {
         },
     ),
 }
+OTHER = {
+    "/api/v1/metadata": (200, {"status": "success", "data": {"up": [{"type": "gauge", "help": "", "unit": ""}]}}),
+    "/api/v1/targets": (200, {"status": "success", "data": {"activeTargets": [], "droppedTargets": []}}),
+}
 NOTHING = (200, {"status": "success", "data": {"resultType": "vector", "result": []}})
 
 
@@ -67,12 +71,15 @@ class Recorded(BaseHTTPRequestHandler):
     """/api/v1/query of Prometheus; `server.asked` collects the queries."""
 
     def do_GET(self) -> None:
-        [query] = parse_qs(urlsplit(self.path).query)["query"]
-        self.server.asked.append(query)  # type: ignore[attr-defined]
-        status, body = next((RECORDED[key] for key in RECORDED if query == key or query.startswith(f"{key}{{")), NOTHING)
+        status, body = OTHER.get(urlsplit(self.path).path) or self._queried()
         self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
+
+    def _queried(self) -> tuple[int, dict[str, Any]]:
+        [query] = parse_qs(urlsplit(self.path).query)["query"]
+        self.server.asked.append(query)  # type: ignore[attr-defined]
+        return next((RECORDED[key] for key in RECORDED if query == key or query.startswith(f"{key}{{")), NOTHING)
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
@@ -92,7 +99,7 @@ def prometheus() -> Iterator[ThreadingHTTPServer]:
 def files(tmp_path: Path, prometheus: ThreadingHTTPServer) -> Path:
     """The role's provisioning directory, rendered; the data source is the recorded Prometheus."""
     context = {
-        **yaml.safe_load((ROLES / "grafana/vars/main.yml").read_text()),
+        **yaml.safe_load((ROLES / "wiring/defaults/main.yml").read_text()),
         "auren_prometheus_host": "127.0.0.1",
         "auren_prometheus_port": prometheus.server_port,
         "__grafana_dashboard_dir": str(tmp_path / "dashboards"),
@@ -151,8 +158,9 @@ def refusal(files: Path, **settings: str) -> str:
     return line.split("refused to start: ")[1].replace(f"{files}/", "")
 
 
-def get(url: str, password: str | None = PASSWORD) -> tuple[int, str]:
-    request = urllib.request.Request(url)
+def get(url: str, password: str | None = PASSWORD, body: bytes | None = None) -> tuple[int, str]:
+    """GET, or POST when there is a body."""
+    request = urllib.request.Request(url, data=body)
     if password is not None:
         request.add_header("Authorization", "Basic " + base64.b64encode(f"admin:{password}".encode()).decode())
     try:
@@ -184,6 +192,41 @@ def test_the_data_source_has_the_provisioned_uid_and_is_reached(address: str, pr
     assert (found["type"], found["url"]) == ("prometheus", f"http://127.0.0.1:{prometheus.server_port}")
     assert json.loads(get(f"{address}/api/datasources/uid/auren-prometheus/health")[1])["status"] == "OK"
     assert get(f"{address}/api/datasources/uid/other")[0] == 404
+
+
+def asked(address: str, *expressions: str, uid: str = "auren-prometheus") -> tuple[int, Any]:
+    queries = [
+        {"refId": f"Q{number}", "datasource": {"uid": uid}, "expr": expr, "instant": True} for number, expr in enumerate(expressions)
+    ]
+    status, text = get(f"{address}/api/ds/query", body=json.dumps({"queries": queries, "from": "now-5m", "to": "now"}).encode())
+    return status, json.loads(text)
+
+
+def test_a_query_of_the_data_source_answers_with_frames(address: str) -> None:
+    status, found = asked(address, "pg_database_size_bytes", "nobody_knows")
+    [frame] = found["results"]["Q0"]["frames"]
+    assert (status, frame["data"]["values"][1]) == (200, [9447971.0])
+    assert frame["schema"]["fields"][1]["labels"] == {"datname": "auren"}
+    assert found["results"]["Q1"] == {"status": 200, "frames": []}
+
+
+def test_a_query_that_cannot_be_answered(address: str) -> None:
+    status, found = asked(address, "up{", "up")
+    assert (status, "parse error" in found["results"]["Q0"]["error"], len(found["results"]["Q1"]["frames"])) == (400, True, 2)
+    assert asked(address, "up", uid="other")[1]["results"]["Q0"]["error"] == "data source not found"
+    assert get(f"{address}/api/ds/query", body=b"no JSON")[0] == 400
+    assert get(f"{address}/api/ds/query", body=b'{"queries": 1}')[0] == 400
+    assert get(f"{address}/api/ds/query", "wrong", b"{}")[0] == 401
+    assert get(f"{address}/api/other", body=b"{}")[0] == 404
+
+
+def test_what_the_targets_document_comes_through_the_proxy(address: str) -> None:
+    path = "/api/datasources/proxy/uid/{}/api/v1/{}"
+    status, text = get(address + path.format("auren-prometheus", "metadata"))
+    assert (status, list(json.loads(text)["data"])) == (200, ["up"])
+    assert json.loads(get(address + path.format("auren-prometheus", "targets"))[1])["data"]["activeTargets"] == []
+    assert get(address + path.format("other", "metadata"))[0] == 404
+    assert get(address + path.format("auren-prometheus", "admin"))[0] == 404
 
 
 def test_the_dashboard_is_listed_and_served_as_it_was_written(address: str, files: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 from . import VERSION
-from .prometheus import QueryError, query
+from .prometheus import QueryError, Value, query, read
 from .provisioning import Catalogue, Dashboard, DataSource
 
+PROXIED = ("metadata", "targets")  # calls of Prometheus that are handed on
 Answer = tuple[int, Any]  # HTTP status, JSON value
 
 
@@ -30,10 +33,48 @@ def answer(catalogue: Catalogue, path: str, parameters: dict[str, list[str]]) ->
         return 200, [_source(source) for source in catalogue.sources.values()]
     if parts[:2] == ["datasources", "uid"] and len(parts) in (3, 4):
         return _one_source(catalogue, parts)
+    if parts[:3] == ["datasources", "proxy", "uid"] and len(parts) == 7 and parts[4:6] == ["api", "v1"]:
+        return _proxied(catalogue, parts[3], parts[6])
     if parts[:2] == ["dashboards", "uid"] and len(parts) == 3:
         board = catalogue.dashboards.get(parts[2])
         return (200, _dashboard(board)) if board else problem(404, "Dashboard not found")
     return problem(404, "Not found")
+
+
+def posted(catalogue: Catalogue, path: str, body: Any) -> Answer:
+    """Return the answer to POST `path`: queries of data sources, each for one moment."""
+    queries = body.get("queries") if isinstance(body, dict) else None
+    if path != "/api/ds/query" or not isinstance(queries, list) or not all(isinstance(one, dict) for one in queries):
+        return problem(404, "Not found") if path != "/api/ds/query" else problem(400, "bad request data")
+    results = {str(one.get("refId") or "A"): _result(catalogue, one) for one in queries}
+    return (400 if any("error" in one for one in results.values()) else 200), {"results": results}
+
+
+def _result(catalogue: Catalogue, asked: dict[str, Any]) -> dict[str, Any]:
+    source = catalogue.sources.get(str((asked.get("datasource") or {}).get("uid")))
+    if source is None:
+        return {"status": 404, "error": "data source not found"}
+    try:
+        return {"status": 200, "frames": [_frame(value) for value in query(source, str(asked.get("expr") or ""))]}
+    except QueryError as error:
+        return {"status": 400, "error": str(error)}
+
+
+def _frame(value: Value) -> dict[str, Any]:
+    """One series as a data frame. JSON has no NaN: it is null there."""
+    fields = [{"name": "Time", "type": "time"}, {"name": "Value", "type": "number", "labels": value.labels}]
+    number = value.value if math.isfinite(value.value) else None
+    return {"schema": {"fields": fields}, "data": {"values": [[int(time.time() * 1000)], [number]]}}
+
+
+def _proxied(catalogue: Catalogue, uid: str, call: str) -> Answer:
+    source = catalogue.sources.get(uid)
+    if source is None or call not in PROXIED:
+        return problem(404, "Data source not found")
+    try:
+        return 200, {"status": "success", "data": read(source, call)}
+    except QueryError as error:
+        return problem(502, str(error))
 
 
 def _source(source: DataSource) -> dict[str, Any]:

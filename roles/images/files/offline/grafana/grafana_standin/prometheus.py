@@ -1,4 +1,4 @@
-"""Instant queries to Prometheus. Source: prometheus.io/docs, "HTTP API", /api/v1/query."""
+"""Instant queries to Prometheus. Source: prometheus.io/docs, "HTTP API", /api/v1/query and /api/v1/metadata."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ def query(source: DataSource, expr: str) -> list[Value]:
     if kind == "scalar":
         return [Value({}, float(result[1]))]
     raise QueryError(f"an answer of type {kind} is no vector")
+
+
+def read(source: DataSource, call: str) -> dict[str, Any]:
+    """The data of a call without parameters. Raises QueryError."""
+    return _get(source, call, {})
 
 
 def _get(source: DataSource, call: str, parameters: dict[str, str]) -> dict[str, Any]:

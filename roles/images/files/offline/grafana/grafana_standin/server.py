@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -17,6 +18,7 @@ from .provisioning import Catalogue
 from .settings import Settings
 
 HTML = "text/html; charset=utf-8"
+LONGEST = 1 << 20  # bytes of a request's body
 JSON = "application/json; charset=UTF-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 log = logging.getLogger("grafana_standin")
@@ -58,12 +60,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer; what is wrong inside costs this request only."""
+        self._guarded(self._route)
+
+    def do_POST(self) -> None:
+        """A query of a data source."""
+        self._guarded(self._posted)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            self._route()
+            work()
         except ConnectionError:
             log.debug("client of %s went away", self.path)
         except Exception:
-            log.exception("GET %s", self.path)
+            log.exception("%s %s", self.command, self.path)
             self._json(api.problem(500, "Internal server error"))
 
     def do_HEAD(self) -> None:
@@ -83,6 +92,17 @@ class Handler(BaseHTTPRequestHandler):
             self._json(api.answer(self.server.catalogue, path, parse_qs(address.query)))
         else:
             self._page(path)
+
+    def _posted(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(min(length, LONGEST))
+        if not self._known():
+            self._json(api.problem(401, "Invalid username or password", "password-auth.failed"))
+            return
+        try:
+            self._json(api.posted(self.server.catalogue, unquote(urlsplit(self.path).path), json.loads(body)))
+        except ValueError:
+            self._json(api.problem(400, "bad request data"))
 
     def _page(self, path: str) -> None:
         parts = path.strip("/").split("/")
