@@ -22,7 +22,8 @@ KINDS = {str: "a text", int: "a number", float: "a number", bool: "true or false
 class Check:
     """One expectation, from one place. port: inside the network, 0 for none. secret: whose value the client holds; empty for none.
 
-    timeout: seconds that it may take. slow: seconds from which on it is a warning although it passes.
+    timeout: seconds that it may take. slow: seconds from which on it is a warning although it passes. open: it can be asked without the
+    secret, too, where nobody has given one.
     """
 
     service: Service
@@ -33,6 +34,7 @@ class Check:
     options: Mapping[str, Any]
     timeout: float = TIMEOUT
     slow: float = SLOW
+    open: bool = False
 
     @property
     def label(self) -> str:
@@ -41,7 +43,7 @@ class Check:
     @property
     def speaks(self) -> bool:
         """The answer is the service's own account of itself: what it cannot reach shows in it."""
-        return self.probe == "prometheus" or (self.probe == "http" and bool(self.options.get("json")))
+        return self.probe in ("prometheus", "grafana") or (self.probe == "http" and bool(self.options.get("json")))
 
 
 def checks_of(services: Iterable[Service], clients: Collection[str] | None = None, timeout: float = TIMEOUT) -> list[Check]:

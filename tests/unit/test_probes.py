@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from ansible_collections.auren.stack.plugins.module_utils.probes import kafka_wire, postgres, redis, registry
+from ansible_collections.auren.stack.plugins.module_utils import promql
+from ansible_collections.auren.stack.plugins.module_utils.probes import kafka_records, kafka_wire, postgres, redis, registry
 from ansible_collections.auren.stack.plugins.module_utils.probes.contract import Target
 
 
@@ -94,7 +95,7 @@ def text(value: str | None) -> bytes:
 def listed(version: int, *brokers: tuple[str, int]) -> bytes:
     """The part of a Metadata answer before its topics."""
     head = struct.pack("!i", 0) if version >= 3 else b""
-    entries = [struct.pack("!i", 1) + text(host) + struct.pack("!i", port) + text(None) for host, port in brokers]
+    entries = [struct.pack("!i", node) + text(host) + struct.pack("!i", port) + text(None) for node, (host, port) in enumerate(brokers)]
     cluster = text("cluster") if version >= 2 else b""
     return head + struct.pack("!i", len(brokers)) + b"".join(entries) + cluster + struct.pack("!i", 1)
 
@@ -140,7 +141,7 @@ def told(version: int, brokers: list[tuple[str, int]], topics: dict[str, list[in
 @pytest.mark.parametrize("version", range(1, 9))
 def test_kafka_metadata_of_every_version(version: int) -> None:
     brokers, topics = [("auren-kafka", 9092), ("10.0.0.9", 19092)], {"events": [1, 2, -1], "dead": [1]}
-    assert kafka_wire.metadata(told(version, brokers, topics), version) == kafka_wire.Metadata(brokers, topics)
+    assert kafka_wire.metadata(told(version, brokers, topics), version) == kafka_wire.Metadata(dict(enumerate(brokers)), topics)
     assert kafka_wire.metadata(told(version, brokers, {"events": []}, error=3), version).topics == {}
 
 
@@ -275,7 +276,7 @@ def rows(*found: str | None) -> bytes:
         ([rows("1"), rows()], "missing", "has no table events"),
         ([rows("1"), rows("time", None)], "missing", "has no column user_id in table events"),
         ([rows(), rows()], "missing", "has no extension timescaledb, no table events"),
-        ([refusal("42501", "permission denied")], "status", "does not let u in: permission denied"),
+        ([refusal("42501", "permission denied")], "status", "refuses what u asks: permission denied"),
     ],
 )
 def test_postgres_that_lacks_what_its_clients_use(answers: list[bytes], kind: str, evidence: str) -> None:
@@ -298,7 +299,11 @@ def answers_by_path(answers: dict[str, object]) -> Iterator[Target]:
     """A server of JSON; what is no string is the data of a success."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             found = answers.get(self.path.partition("?")[0], "")
             body = found if isinstance(found, str) else json.dumps({"status": "success", "data": found})
             self.send_response(200 if body else 404)
@@ -318,6 +323,11 @@ def scraped(job: str, health: str = "up", error: str = "") -> dict[str, object]:
     return {"labels": {"job": job}, "health": health, "scrapeUrl": f"http://{job}/metrics", "lastError": error}
 
 
+def recently(job: str) -> dict[str, object]:
+    """A series of those that could be scraped within the last minute."""
+    return {"metric": {"job": job}, "value": [1, "1"]}
+
+
 def ruled(name: str, query: str) -> dict[str, object]:
     return {"groups": [{"rules": [{"name": name, "query": query}]}]}
 
@@ -326,14 +336,27 @@ def ruled(name: str, query: str) -> dict[str, object]:
     ("more", "options", "kind", "evidence"),
     [
         ({}, {}, "", "has its configuration loaded and 2 targets up"),
-        ({}, {"jobs": ["redis"]}, "", "2 targets up"),
-        ({}, {"jobs": ["redis", "kafka"]}, "missing", "scrapes no job kafka; it has prometheus, redis"),
+        ({}, {"jobs": {"redis": "redis"}}, "", "2 targets up"),
+        ({}, {"jobs": {"redis": "redis", "kafka": "k"}}, "missing", "scrapes no job kafka; it has prometheus, redis"),
+        ({}, {"jobs": {"redis": "auren-redis-exporter:9121"}}, "target", "scrapes redis at redis instead of auren-redis-exporter:9121"),
         ({"targets": {"activeTargets": [scraped("redis", "unknown")]}}, {}, "", "1 targets up, 1 not scraped yet"),
         (
             {"targets": {"activeTargets": [scraped("redis", "down", "connection refused"), scraped("x")]}},
             {},
             "down",
             "cannot scrape redis at http://redis/metrics (connection refused)",
+        ),
+        (
+            {"targets": {"activeTargets": [scraped("redis", "down", "refused"), scraped("x")]}, "query": {"result": [recently("redis")]}},
+            {},
+            "",
+            "2 targets up, 1 not at the last scrape",
+        ),
+        (
+            {"targets": {"activeTargets": [scraped("redis", "down", "refused"), scraped("x")]}, "query": {"result": [recently("x")]}},
+            {},
+            "down",
+            "cannot scrape redis",
         ),
         ({"query": {"result": [{"value": [1, "0"]}]}}, {}, "status", "refused its new configuration"),
         ({"query": {"result": []}}, {}, "", "configuration loaded"),
@@ -354,6 +377,127 @@ def test_prometheus_answers(more: dict[str, object], options: dict[str, object],
         result = registry.run("prometheus", target, options, 2)
     assert (result.ok, result.kind) == (not kind, kind), result
     assert evidence in result.evidence
+
+
+# --- Grafana --------------------------------------------------------------------------------------------------------
+
+
+def board(uid: str = "source", expr: str = "up", **more: object) -> dict[str, object]:
+    panel = {"title": "Alive", "datasource": {"uid": uid}, "targets": [{"expr": expr}], **more}
+    return {"dashboard": {"uid": "one", "panels": [{"type": "row", "panels": [panel]}, {"type": "text"}]}}
+
+
+def framed_value(*values: float | None) -> dict[str, object]:
+    return {"results": {"Q0": {"frames": [{"data": {"values": [[1], [value]]}} for value in values]}}}
+
+
+WAITING = {"/api/datasources/proxy/uid/source/api/v1/targets": {"data": {"activeTargets": [{"health": "unknown"}]}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "kind", "evidence"),
+    [
+        ({}, {"dashboards": ["one"]}, "", "has 1 dashboards, and its data sources answer all of their 1 queries"),
+        ({"/api/health": {"database": "failing"}}, {}, "status", "cannot use its database: failing"),
+        ({}, {"dashboards": ["one", "two"]}, "missing", "has no dashboard two"),
+        (
+            {"/api/dashboards/uid/one": board("another")},
+            {},
+            "datasource",
+            "the panel 'Alive' of the dashboard one asks the data source another",
+        ),
+        ({"/api/dashboards/uid/one": board("$source")}, {}, "", "all of their 1 queries"),
+        ({"/api/dashboards/uid/one": board("The source")}, {}, "", "all of their 1 queries"),
+        ({"/api/dashboards/uid/one": board("another", "up{job=~'$job'}")}, {}, "", "all of their 0 queries"),
+        ({"/api/ds/query": framed_value(), "/api/dashboards/uid/one": board(expr="nobody"), **WAITING}, {}, "", "all of their 1 queries"),
+        ({"/api/datasources/uid/source/health": {"status": "ERROR", "message": "refused"}}, {}, "datasource", "does not answer: refused"),
+        (
+            {"/api/ds/query": {"results": {"Q0": {"error": "parse error"}}}},
+            {},
+            "query",
+            "the panel 'Alive' of the dashboard one is refused by source: up: parse error",
+        ),
+        ({"/api/ds/query": framed_value(None), "/api/dashboards/uid/one": board(expr="known_total")}, {}, "", "all of their 1 queries"),
+        (
+            {"/api/ds/query": framed_value(), "/api/dashboards/uid/one": board(expr="rate(nobody_total[5m])")},
+            {},
+            "unexported",
+            "the panel 'Alive' of the dashboard one is about the metric nobody_total, which nobody exports",
+        ),
+        ({"/api/search": "{}x"}, {}, "protocol", "/api/search of"),
+    ],
+)
+def test_grafana_answers(more: dict[str, object], options: dict[str, object], kind: str, evidence: str) -> None:
+    well: dict[str, object] = {
+        "/api/health": {"database": "ok"},
+        "/api/search": [{"uid": "one"}],
+        "/api/datasources": [{"uid": "source", "name": "The source", "type": "prometheus", "isDefault": True}],
+        "/api/dashboards/uid/one": board(),
+        "/api/datasources/uid/source/health": {"status": "OK"},
+        "/api/ds/query": framed_value(1),
+        "/api/datasources/proxy/uid/source/api/v1/metadata": {"status": "success", "data": {"known": [{"type": "counter"}]}},
+        "/api/datasources/proxy/uid/source/api/v1/targets": {"status": "success", "data": {"activeTargets": [{"health": "up"}]}},
+    }
+    answers = {path: found if isinstance(found, str) else json.dumps(found) for path, found in {**well, **more}.items()}
+    with answers_by_path(dict(answers)) as target:
+        result = registry.run("grafana", target, {"password": "p", **options}, 2)
+    assert (result.ok, result.kind) == (not kind, kind), result
+    assert evidence in result.evidence
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ('histogram_quantile(0.95, sum by (le) (rate(a_bucket{x="by"}[$__rate_interval]))) / on (job) b > bool 0', {"a_bucket", "b"}),
+        ('{__name__="c:d"} offset 5m', {"c:d"}),
+        ('1e5 * up{job=~"$job"} and on () vector(1)', {"up"}),
+    ],
+)
+def test_metrics_of_an_expression(expression: str, names: set[str]) -> None:
+    assert promql.metrics(expression) == names
+
+
+def test_a_series_may_be_documented_under_the_name_of_its_family() -> None:
+    assert promql.family("a_seconds_bucket") == {"a_seconds_bucket", "a_seconds"}
+
+
+# --- records of Kafka -----------------------------------------------------------------------------------------------
+
+
+def test_the_checksum_of_a_record() -> None:
+    assert kafka_records.crc32c(b"123456789") == 0xE3069283  # the check value of its catalogue
+
+
+def fetched(records: bytes, error: int = 0) -> bytes:
+    """An answer to Fetch 4 about one partition."""
+    head = struct.pack("!ii", 0, 1) + text("t") + struct.pack("!iihqqi", 1, 0, error, 9, 9, -1)
+    return head + struct.pack("!i", len(records)) + records
+
+
+def test_a_record_that_was_written_is_read_again() -> None:
+    sent = kafka_records.produce_request("t", "wörd".encode(), 1_700_000_000_000)
+    batch = sent[sent.index(struct.pack("!i", -1) + b"\x02") - 12 :]
+    [found] = kafka_records.batches(fetched(batch))
+    assert (found.first, found.last) == (0, 0)
+    assert "wörd".encode() in (found.content or b"")
+    assert kafka_records.batches(fetched(batch + batch[:30])) == [found]  # a broker may cut the last one off
+    assert kafka_records.batches(fetched(b"")) == []
+
+
+def test_what_kafka_says_of_records() -> None:
+    one = struct.pack("!i", 1) + text("t") + struct.pack("!ii", 1, 0)
+    assert kafka_records.offset(one + struct.pack("!hqq", 0, 5, 42)) == 42
+    assert kafka_records.committed(one + struct.pack("!q", 7) + text("") + struct.pack("!h", 0)) == 7
+    assert kafka_records.produced(one + struct.pack("!hqq", 6, -1, -1)) == (6, -1)
+    kafka_records.created(struct.pack("!ii", 0, 1) + text("t") + struct.pack("!h", 36) + text(None))
+    for call, answer in (
+        (kafka_records.offset, one + struct.pack("!hqq", 3, 0, 0)),
+        (kafka_records.committed, one + struct.pack("!q", -1) + text("") + struct.pack("!h", 16)),
+        (kafka_records.batches, fetched(b"", error=1)),
+        (kafka_records.created, struct.pack("!ii", 0, 1) + text("t") + struct.pack("!h", 29) + text("no")),
+    ):
+        with pytest.raises(ValueError, match="error "):
+            call(answer)
 
 
 def test_nobody_there() -> None:

@@ -10,7 +10,7 @@ the target and to what the target names, resolves names only through ``target.re
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
@@ -23,23 +23,27 @@ class ProbeError(Exception):
 
     kind: dns (no such name), refused (nothing listens), timeout, unreachable, no_password (one is asked for, none is held),
     auth (the password is not accepted), status (it answers the wrong thing), protocol (it is not what it should be),
-    advertised (an address that it names cannot be reached), missing (it lacks what its clients use), readonly (it takes no writes).
+    advertised (an address that it names cannot be reached), missing (it lacks what its clients use), readonly (it takes no writes),
+    down (what it watches cannot be scraped), target (it watches another address), datasource, query (one that it asks refuses),
+    unexported (it shows what nobody measures). about: other services that are the matter with it.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, about: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
+        self.about = tuple(about)
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a probe ended. kind: empty when ok, else that of ProbeError. seconds: from start to end."""
+    """How a probe ended. kind: empty when ok, else that of ProbeError, as about. seconds: from start to end."""
 
     ok: bool
     evidence: str
     seconds: float
     kind: str = ""
+    about: tuple[str, ...] = ()
 
 
 def system_resolve(name: str, timeout: float) -> list[str]:

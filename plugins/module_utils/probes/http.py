@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target
 
-LONGEST = 1 << 20  # bytes of a body that are read
+LONGEST = 1 << 23  # bytes of a body that are read
 
 
 def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
@@ -47,10 +47,17 @@ class Answer:
 
 def get(target: Target, path: str, timeout: float) -> Answer:
     """One GET. Raises ProbeError, and OSError when the connection breaks."""
+    return ask(target, path, timeout)
+
+
+def ask(target: Target, path: str, timeout: float, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
+    """One GET, or a POST of JSON when there is a body (bytes are sent as they are). Raises ProbeError and OSError."""
     connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout)
     connection.sock = target.connect(timeout)
+    sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    told = {**({"Content-Type": "application/json"} if sent is not None else {}), **(headers or {})}
     try:
-        connection.request("GET", path)
+        connection.request("GET" if sent is None else "POST", path, sent, told)
         answer = connection.getresponse()
         return Answer(answer.status, answer.getheader("Content-Type") or "", answer.read(LONGEST))
     except http.client.HTTPException as error:

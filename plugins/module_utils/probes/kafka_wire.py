@@ -55,10 +55,14 @@ class Reader:
 
 @dataclass(frozen=True)
 class Metadata:
-    """brokers: host and port of each, as it advertises itself. topics: name → the leaders of its partitions, -1 where there is none."""
+    """addresses: broker's number → host and port as it advertises itself. topics: name → the leaders of its partitions, -1 for none."""
 
-    brokers: list[tuple[str, int]]
+    addresses: Mapping[int, tuple[str, int]]
     topics: Mapping[str, list[int]]
+
+    @property
+    def brokers(self) -> list[tuple[str, int]]:
+        return list(self.addresses.values())
 
 
 @dataclass(frozen=True)
@@ -104,35 +108,35 @@ def metadata(data: bytes, version: int) -> Metadata:
     reader = Reader(data)
     if version >= 3:
         reader.number(4)  # throttle time
-    brokers = reader.array(lambda: _broker(reader))
+    brokers = dict(reader.array(lambda: _broker(reader)))
     if version >= 2:
         reader.text()  # cluster id
     reader.number(4)  # controller
     return Metadata(brokers, dict(one for one in reader.array(lambda: _topic(reader, version)) if one))
 
 
-def _broker(reader: Reader) -> tuple[str, int]:
-    reader.number(4)  # node id
-    host, port, _rack = reader.text() or "", reader.number(4), reader.text()
-    return host, port
+def _broker(reader: Reader) -> tuple[int, tuple[str, int]]:
+    node, host, port, _rack = reader.number(4), reader.text() or "", reader.number(4), reader.text()
+    return node, (host, port)
 
 
 def _topic(reader: Reader, version: int) -> tuple[str, list[int]] | None:
     """None for one that is not there."""
     error, name, _internal = reader.number(2), reader.text() or "", reader.number(1)
-    leaders = reader.array(lambda: _leader(reader, version))
+    leaders = [leader for _index, leader in sorted(reader.array(lambda: _leader(reader, version)))]
     if version >= 8:
         reader.number(4)  # authorized operations
     return None if error else (name, leaders)
 
 
-def _leader(reader: Reader, version: int) -> int:
-    _error, _index, leader = reader.number(2), reader.number(4), reader.number(4)
+def _leader(reader: Reader, version: int) -> tuple[int, int]:
+    """A partition's number and the broker that leads it."""
+    _error, index, leader = reader.number(2), reader.number(4), reader.number(4)
     if version >= 7:
         reader.number(4)  # leader epoch
     for _list in range(3 if version >= 5 else 2):  # replicas, those in sync, those offline
         reader.array(lambda: reader.number(4))
-    return leader
+    return index, leader
 
 
 def coordinator(data: bytes) -> tuple[str, int]:

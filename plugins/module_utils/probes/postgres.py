@@ -25,6 +25,7 @@ from ansible_collections.auren.stack.plugins.module_utils.probes.contract import
 AUTHENTICATION, ERROR, READY, ROW = b"R", b"E", b"Z", b"D"
 OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
 LONGEST = 1 << 20  # bytes of a message
+LOGIN = ("28", "3D", "53", "57")  # classes of SQLSTATE that a login ends with
 WRONG = ("28000", "28P01")  # SQLSTATE: invalid authorization, invalid password
 
 
@@ -212,13 +213,14 @@ def session(host: str, port: int, user: str, password: str, database: str, timeo
         connected = socket.create_connection((host, port), timeout=timeout)
     except OSError as error:
         raise LoginError(f"{host}:{port} cannot be reached: {error}") from error
-    with connected:
-        try:
-            logged_in = over(connected, user, password, database)
-            yield logged_in
-            logged_in.leave()
-        except OSError as error:
-            raise LoginError(f"{host}:{port} stopped answering: {error}") from error
+    try:
+        logged_in = over(connected, user, password, database)
+        yield logged_in
+        logged_in.leave()
+    except OSError as error:
+        raise LoginError(f"{host}:{port} stopped answering: {error}") from error
+    finally:
+        connected.close()
 
 
 def login(host: str, port: int, user: str, password: str, database: str, timeout: float = 5.0) -> str:
@@ -227,15 +229,23 @@ def login(host: str, port: int, user: str, password: str, database: str, timeout
         return logged_in.method
 
 
-def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
+@contextlib.contextmanager
+def opened(target: Target, options: Mapping[str, Any], timeout: float) -> Iterator[Session]:
+    """A session as a probe has it. options: user, database, password. Raises ProbeError, also for what is asked in it."""
     user, password = str(options["user"]), str(options.get("password") or "")
-    database = str(options.get("database") or user)
     address = target.resolve(target.host, timeout)[0]
     try:
-        with session(address, target.port, user, password, database, timeout) as logged_in:
-            lacking = _lacking(logged_in, options)
+        with session(address, target.port, user, password, str(options.get("database") or user), timeout) as logged_in:
+            yield logged_in
     except LoginError as error:
         raise _refused(target, user, password, error) from error
+
+
+def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
+    user = str(options["user"])
+    database = str(options.get("database") or user)
+    with opened(target, options, timeout) as logged_in:
+        lacking = _lacking(logged_in, options)
     if lacking:
         raise ProbeError("missing", f"{database} on {target} has no {', no '.join(lacking)}")
     how = "it asks for no password" if logged_in.method == "trust" else logged_in.method
@@ -250,6 +260,8 @@ def _refused(target: Target, user: str, password: str, error: LoginError) -> Pro
         return ProbeError("no_password", f"{target} asks for a password and the client holds none: {error}")
     if error.code in WRONG:
         return ProbeError("auth", f"{target} does not accept the password that the client holds: {error}")
+    if error.code and error.code[:2] not in LOGIN:
+        return ProbeError("status", f"{target} refuses what {user} asks: {error}")
     return ProbeError("status" if error.code else "protocol", f"{target} does not let {user} in: {error}")
 
 

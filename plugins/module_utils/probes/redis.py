@@ -4,28 +4,34 @@
 
 Source: Redis documentation, "Redis serialization protocol specification" (RESP2), AUTH, PING, INFO.
 Options: user, password (what the client holds; none: PING without a login); writable: true when clients write there, so that a replica,
-and a server that stopped taking writes because it cannot save, is a failure.
+and a server that stopped taking writes because it cannot save, is a failure; write: a key that is written, read and deleted again where
+clients write, and that would end by itself.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable
 
-from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target
+from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target, receive
 
 LONGEST = 4096  # bytes of a one-line answer
+LIFETIME = "60"  # seconds of a key that nobody deletes
 LONGEST_INFO = 1 << 20  # bytes of the answer to INFO
 
 
 def command(*words: str) -> bytes:
     """A command as RESP wants it: an array of strings with their lengths in bytes, so any character may be in them."""
-    parts = [word.encode() for word in words]
+    parts = [word.encode(errors="surrogateescape") for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
-def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
+@contextlib.contextmanager
+def opened(target: Target, options: Mapping[str, Any], timeout: float) -> Iterator[socket.socket]:
+    """A connection that is logged in and was answered. options: user, password. Raises ProbeError."""
     password, user = str(options.get("password") or ""), str(options.get("user") or "")
     with target.connect(timeout) as connection:
         if password:
@@ -35,9 +41,70 @@ def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
         said = _ask(connection, target, "PING")
         if said != "+PONG":
             raise _refused(target, said)
+        yield connection
+
+
+def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
+    with opened(target, options, timeout) as connection:
         if options.get("writable"):
             _takes_writes(target, _info(connection, target))
-    return f"{target} answers PING after a login" if password else f"{target} answers PING and asks for no password"
+        wrote = bool(options.get("writable") and options.get("write"))
+        if wrote:
+            _round_trip(connection, target, f"{options['write']}-{os.getpid()}")  # others do the same at the same time
+    how = "answers PING after a login" if options.get("password") else "answers PING and asks for no password"
+    return f"{target} {how}" + (", and gave back a key that was written" if wrote else "")
+
+
+def _round_trip(connection: socket.socket, target: Target, key: str) -> None:
+    """Write a key, read it, delete it. Raises ProbeError when it does not come back."""
+    said = _ask(connection, target, "SET", key, key, "EX", LIFETIME)
+    if said != "+OK":
+        raise ProbeError("readonly", f"{target} takes no writes: {said[1:]}")
+    connection.sendall(command("GET", key) + command("DEL", key))
+    if (_bulk(connection, target), _line(connection, target)) != (key, ":1"):
+        raise ProbeError("status", f"{target} does not give back a key that it took")
+
+
+def remove(target: Target, options: Mapping[str, Any], pattern: str, wanted: Callable[[str], bool], timeout: float) -> int:
+    """Delete the keys that match and are wanted, and say how many; SCAN goes over all without holding the server up. Raises ProbeError."""
+    removed, cursor = 0, "0"
+    with opened(target, options, timeout) as connection:
+        while True:
+            cursor, keys = _scanned(connection, target, cursor, pattern)
+            for key in filter(wanted, keys):
+                connection.sendall(command("DEL", key))
+                removed += int(_line(connection, target)[1:])
+            if cursor == "0":
+                return removed
+
+
+def _scanned(connection: socket.socket, target: Target, cursor: str, pattern: str) -> tuple[str, list[str]]:
+    """One step of SCAN: where to go on, and the keys that it found."""
+    connection.sendall(command("SCAN", cursor, "MATCH", pattern, "COUNT", "1000"))
+    if _line(connection, target) != "*2":
+        raise ProbeError("status", f"{target} does not let the client look through its keys")
+    following = _bulk(connection, target)
+    return following, [_bulk(connection, target) for _key in range(int(_line(connection, target)[1:]))]
+
+
+def _line(connection: socket.socket, target: Target) -> str:
+    """One line of an answer, byte by byte: what follows it belongs to the next."""
+    line = b""
+    while not line.endswith(b"\r\n"):
+        line += receive(connection, 1)
+        if len(line) > LONGEST:
+            raise ProbeError("protocol", f"{target} does not speak the protocol of Redis")
+    if line.startswith(b"-"):
+        raise _refused(target, line[:-2].decode(errors="replace"))
+    return line[:-2].decode(errors="replace")
+
+
+def _bulk(connection: socket.socket, target: Target) -> str:
+    """A bulk string. Raises ProbeError when it is none."""
+    head = _line(connection, target)
+    if not head.startswith("$") or not head[1:].isdigit():
+        raise ProbeError("protocol", f"{target} does not speak the protocol of Redis")
+    return receive(connection, int(head[1:]) + 2)[:-2].decode(errors="surrogateescape")
 
 
 def _info(connection: socket.socket, target: Target) -> dict[str, str]:

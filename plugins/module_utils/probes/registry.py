@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.auren.stack.plugins.module_utils.probes import dns, http, kafka, postgres, prometheus, redis, tcp
+from ansible_collections.auren.stack.plugins.module_utils.probes import dns, grafana, http, kafka, postgres, prometheus, redis, tcp
 from ansible_collections.auren.stack.plugins.module_utils.probes.contract import Probe, ProbeError, Result, Target, said
 
 PROBES: dict[str, Probe] = {
@@ -19,6 +19,7 @@ PROBES: dict[str, Probe] = {
     "postgres": postgres.probe,
     "kafka": kafka.probe,
     "prometheus": prometheus.probe,
+    "grafana": grafana.probe,
 }
 OPTIONS: dict[str, dict[str, type]] = {
     "dns": {"names": list},
@@ -27,20 +28,21 @@ OPTIONS: dict[str, dict[str, type]] = {
     "redis": {"user": str, "writable": bool},
     "postgres": {"user": str, "database": str, "extension": str, "tables": dict},
     "kafka": {"topics": dict, "groups": list},
-    "prometheus": {"jobs": list},
+    "prometheus": {"jobs": dict},
+    "grafana": {"user": str, "dashboards": list},
 }
 REQUIRED = {"postgres": ("user",)}
-LOGS_IN = ("redis", "postgres")  # may have a secret
+LOGS_IN = ("redis", "postgres", "grafana")  # may have a secret
+WRITES = ("redis", "kafka")  # write something of ours and read it again when they are given a text to write
 
 
 def run(name: str, target: Target, options: Mapping[str, Any], timeout: float) -> Result:
     """Run a probe to its end. timeout: seconds for each of its steps; whoever calls keeps the time of the whole."""
     start = time.monotonic()
     try:
-        evidence, kind = PROBES[name](target, options, timeout), ""
+        return Result(True, PROBES[name](target, options, timeout), time.monotonic() - start)
     except ProbeError as error:
-        evidence, kind = error.message, error.kind
+        told = error
     except OSError as error:
         told = said(target, error)
-        evidence, kind = told.message, told.kind
-    return Result(not kind, evidence, time.monotonic() - start, kind)
+    return Result(False, told.message, time.monotonic() - start, told.kind, told.about)
