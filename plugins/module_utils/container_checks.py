@@ -1,20 +1,22 @@
 # Copyright: auren.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Is a declared service's container what it should be, and does it run? Pure: what the Engine says against what was declared.
+"""Is a declared service's container what it should be, and does it run? What the Engine says against what was declared.
 
 A container that is not there or does not run says nothing else: the first reason is the one to look at.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Protocol
 
 from ansible_collections.auren.stack.plugins.module_utils import validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.host_state import outside_networks
-from ansible_collections.auren.stack.plugins.module_utils.model import Container, Network
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Network
 
 FRESH = 60.0  # seconds: a restart that is not longer ago is told
 LOOP = 3  # restarts, the last of them fresh, that are called a loop
@@ -24,7 +26,8 @@ CACHES = ("__pycache__", ".cache", ".pyc", ".lock", ".pid")
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: down (not there, or does not run), loop, restarted, unhealthy, oom, network, alias, cannot_start, ports, policy, image, edited.
+    """kind: down (not there, or does not run), loop, restarted, unhealthy, oom, network, alias, twice (another answers to its name),
+    twice_alias (to one of its aliases), cannot_start, ports, policy, image, edited.
 
     status: fail, or warn for what works now and will not for ever. evidence: a sentence with what to do.
     """
@@ -38,14 +41,31 @@ class Finding:
 class Seen:
     """What was read of one service's container. image_id: of the image that its name stands for now; empty when there is none.
 
-    edited: paths that differ from its image. now: seconds since 1970.
+    edited: paths below `CODE` that differ from its image. others: the other containers on the host. now: seconds since 1970.
     """
 
     container: Container | None
     networks: Collection[Network] = ()
     image_id: str = ""
     edited: Sequence[str] = ()
+    others: Collection[Container] = ()
     now: float = 0.0
+
+
+class Reader(Protocol):
+    """What is asked of the Engine."""
+
+    def image(self, ref: str) -> Image | None: ...
+
+    def edited(self, container: Container, places: tuple[str, ...]) -> list[str]: ...
+
+
+def seen_of(engine: Reader, service: Service, containers: Collection[Container], networks: Collection[Network]) -> Seen:
+    """Reads what is not in a reading of all containers and networks."""
+    container = next((one for one in containers if one.name == service.name), None)
+    image = engine.image(service.image) if service.image else None
+    edited = engine.edited(container, CODE) if container and container.running else []
+    return Seen(container, networks, image.id if image else "", edited, containers, time.time())
 
 
 def findings(service: Service, seen: Seen) -> list[Finding]:
@@ -57,7 +77,8 @@ def findings(service: Service, seen: Seen) -> list[Finding]:
     lasting = [*_cannot_start(container, seen.networks), *_policy(container)]
     if stopped:
         return [*stopped, *lasting]
-    return [*_life(container, seen.now), *_place(service, container), *lasting, *_ports(service, container), *_content(service, seen)]
+    place = [*_place(service, container), *_twice(service, container, seen.others)]
+    return [*_life(container, seen.now), *place, *lasting, *_ports(service, container), *_content(service, seen)]
 
 
 def _stopped(service: Service, container: Container) -> Iterator[Finding]:
@@ -88,7 +109,7 @@ def _life(container: Container, now: float) -> Iterator[Finding]:
 def _seconds(stamp: str) -> float:
     """Docker's time, ``2026-11-24T17:50:45.123456789Z``, in seconds since 1970; 0 for what is none."""
     try:
-        return datetime.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+        return datetime.fromisoformat(stamp[:19]).replace(tzinfo=timezone.utc).timestamp()
     except ValueError:
         return 0.0
 
@@ -106,6 +127,18 @@ def _place(service: Service, container: Container) -> Iterator[Finding]:
     missing = sorted(set(service.aliases) - set(endpoint.aliases))
     if missing:
         yield Finding("alias", "fail", f"{container.name} has lost the name {', '.join(missing)} on {network}: run site or streamline")
+
+
+def _twice(service: Service, container: Container, others: Collection[Container]) -> Iterator[Finding]:
+    """Docker gives a name that two answer to in turns: a client gets the one today and the other tomorrow."""
+    network, own = service.house.network, {container.name, *service.aliases}
+    for other in others if container.endpoint(network) else ():
+        place = other.endpoint(network) if other.running and other.name != container.name else None
+        shared = sorted(own & {other.name, *place.aliases}) if place else []
+        if shared:
+            kind, status = ("twice", "fail") if container.name in shared else ("twice_alias", "warn")
+            way = f"docker network disconnect {network} {other.name}, or give it another name"
+            yield Finding(kind, status, f"{other.name} answers to {', '.join(shared)} on {network} as well as {container.name}: {way}")
 
 
 def _cannot_start(container: Container, networks: Collection[Network]) -> Iterator[Finding]:

@@ -6,11 +6,14 @@ A check is an arrow: somebody (client) asks somebody (service). What explains wh
 
 - a container that is down explains every check of it, every check from it, and whatever is wrong with those that need it;
 - one that is not on the network explains every check of it and from it that got no answer, and one that lost a name those by name;
+- another one that answers to its name explains whatever is wrong with checks of it;
 - a check from inside a container explains what that container itself answers wrongly: it says so because it cannot do its work;
+- what a service says of others follows from whatever is wrong with them, if something is with each;
+- whatever is wrong with a service, with those it needs, or on its way to them explains a hop of a heartbeat that it does not do;
 - the same thing seen from several places is one reason.
 
 So there is an order, and a reason always stands before what follows from it: containers, then arrows between services, then what
-services say of themselves, and within that, those whom others need come first.
+services say of themselves, then hops, and within that, those whom others need come first.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from dataclasses import dataclass, replace
 
 DEAD = ("down", "loop")  # kinds of a container that serves nobody
 AWAY = {"network": ("dns", "refused", "timeout", "unreachable"), "alias": ("dns",)}  # kinds of a container → of arrows that follow
+TWICE = "twice"  # kind of a container whose name leads to another one, too
+REFUSED = ("auth", "no_password")  # kinds that a client's own password is the matter with
 REACHING = ("dns", "refused", "timeout", "unreachable", "protocol", "client")  # kinds that a dead container explains
 
 
@@ -28,8 +33,8 @@ class Checked:
     """One check and how it ended. client: who asked, ``host``, or the service itself where its container was looked at.
 
     status: pass, warn, fail, blocked or skipped. kind: of the failure, as the probe or the look at the container calls it. speaks: the
-    answer is the service's own account of itself (a health address), so that what it cannot reach shows in it. because: the reason,
-    when blocked.
+    answer is the service's own account of itself (a health address), so that what it cannot reach shows in it. hop: one of a heartbeat,
+    which the service does. about: other services that are the matter with it. because: the reason, when blocked.
     """
 
     check: str
@@ -42,6 +47,8 @@ class Checked:
     speaks: bool = False
     because: str = ""
     attempts: int = 1
+    hop: bool = False
+    about: tuple[str, ...] = ()
 
     @property
     def of_container(self) -> bool:
@@ -91,26 +98,52 @@ def _all_needs(name: str, needs: Mapping[str, Collection[str]]) -> set[str]:
 def _rank(one: Checked) -> int:
     """Only what has a lower rank can be the reason of another, or the same rank further down the needs."""
     if one.of_container:
-        return 0 if one.kind in (*DEAD, *AWAY) else 2
-    return 2 if one.speaks else 1
+        return 0 if one.kind in (*DEAD, *AWAY, TWICE) else 2
+    return 3 if one.hop else 2 if one.speaks else 1
 
 
 def _reason(one: Checked, failed: Sequence[Checked], reach: Mapping[str, set[str]]) -> Checked | None:
     """The failed check that this one follows from, the deepest there is; None when it is a reason itself."""
     found = [other for other in failed if other is not one and _explains(other, one, reach)]
+    if not set(one.about) <= {other.service for other in found}:
+        return None
     return min(found, key=lambda other: (_rank(other), len(reach[other.service]), other.service, other.client), default=None)
 
 
 def _explains(reason: Checked, one: Checked, reach: Mapping[str, set[str]]) -> bool:
+    if one.about:
+        return reason.service in one.about and not reason.hop
+    if reason.hop or one.hop:
+        return not reason.hop and _stops_hop(reason, {one.service, *reach[one.service]})
     if reason.of_container and reason.kind in DEAD:
         return _dead_explains(reason, one, reach)
+    if reason.of_container and reason.kind == TWICE:
+        return one.service == reason.service and not one.of_container
     if reason.of_container and reason.kind in AWAY:
         touches = reason.service in (one.client, one.service) if reason.kind == "network" else one.service == reason.service
         return touches and not one.of_container and one.kind in AWAY[reason.kind]
-    if _rank(reason) == 1:  # an arrow that does not work shows in what its client says of itself
-        return _rank(one) == 2 and one.kind not in REACHING and (one.service == reason.client or reason.client in reach[one.service])
+    if _rank(reason) == 1:
+        return _arrow_explains(reason, one, reach)
     own_word = reason.of_container and reason.kind == "unhealthy"
     return own_word and not one.of_container and one.speaks and one.service == reason.service
+
+
+def _stops_hop(reason: Checked, chain: Collection[str]) -> bool:
+    """chain: who does the hop, and those that it needs."""
+    if reason.of_container:
+        return reason.service in chain and reason.kind in (*DEAD, *AWAY, TWICE, "unhealthy")
+    return reason.service in chain and (_rank(reason) != 1 or reason.client in chain)
+
+
+def _arrow_explains(reason: Checked, one: Checked, reach: Mapping[str, set[str]]) -> bool:
+    """An arrow that does not work shows in what its client says of itself. What a server lacks for all of its clients shows in its own
+    health as well, and in the time that those take who need it."""
+    if reason.kind not in (*REACHING, *REFUSED):
+        if one.of_container and one.kind == "unhealthy" and one.service == reason.service:
+            return True
+        if one.kind == "timeout" and reason.service in reach[one.service]:
+            return True
+    return _rank(one) == 2 and one.kind not in REACHING and (one.service == reason.client or reason.client in reach[one.service])
 
 
 def _dead_explains(reason: Checked, one: Checked, reach: Mapping[str, set[str]]) -> bool:
@@ -124,7 +157,7 @@ def _dead_explains(reason: Checked, one: Checked, reach: Mapping[str, set[str]])
 
 def _sameness(one: Checked) -> tuple[str, str, str]:
     """What is one reason: the same matter with one service. A client's own password is that client's matter."""
-    return one.service, one.kind, one.client if one.kind in ("auth", "no_password", "dns", "client") else ""
+    return one.service, one.kind, one.client if one.kind in (*REFUSED, "dns", "client") else ""
 
 
 def _marked(one: Checked, reasons: Mapping[Checked, Checked | None]) -> Checked:

@@ -10,7 +10,9 @@ import os
 import pwd
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
+from ansible_collections.auren.stack.plugins.module_utils import layer
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import (
     LABEL_IMAGE,
@@ -98,6 +100,11 @@ class Engine:
                 "engine_too_old",
             )
 
+    @property
+    def local(self) -> bool:
+        """Whether it runs on this machine: its processes, directories and published ports are here."""
+        return urlsplit(os.environ.get("DOCKER_HOST", "")).scheme in ("", "unix")
+
     # --- reads ------------------------------------------------------------------------------------------------------
 
     def snapshot(self, names: Sequence[str] = ()) -> Snapshot:
@@ -134,11 +141,15 @@ class Engine:
         log = (state.get("Health") or {}).get("Log") or []
         return " ".join(str(log[-1].get("Output", "")).split()) if log else ""
 
-    def edited(self, name: str) -> list[str]:
-        """Paths in a container that differ from its image, without those that are only on the way to another."""
-        with _told("compare with its image", name):
-            paths = sorted(one["Path"] for one in self.api.diff(name) or [])
-        return [path for path, after in zip(paths, [*paths[1:], ""]) if not after.startswith(f"{path}/")]
+    def edited(self, container: Container, places: tuple[str, ...]) -> list[str]:
+        """Paths below these places that differ from the container's image, without those that are only on the way to another."""
+        read = layer.changed(container.upper, places)
+        if read is not None:
+            return read
+        with _told("compare with its image", container.name):
+            paths = sorted(one["Path"] for one in self.api.diff(container.id) or [])
+        deepest = [path for path, after in zip(paths, [*paths[1:], ""]) if not after.startswith(f"{path}/")]
+        return [path for path in deepest if path.startswith(tuple(f"{place}/" for place in places))]
 
     def image(self, ref: str) -> Image | None:
         with _told("look at image", ref or "without a name"):

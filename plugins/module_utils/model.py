@@ -56,8 +56,8 @@ class Container:
 
     state: Docker's word (created, running, paused, restarting, removing, exited, dead).
     health: "" when it has no health check, else starting, healthy or unhealthy.
-    env, command, binds (paths on the host that are mounted), auto_remove, extra_hosts, oom_killed, aliases: only known
-    after a full inspect.
+    env, command, binds (paths on the host that are mounted), auto_remove, extra_hosts, oom_killed, aliases, upper (the directory on the
+    host with what differs from its image, where its storage driver has one): only known after a full inspect.
     """
 
     id: str
@@ -82,6 +82,7 @@ class Container:
     auto_remove: bool = False
     extra_hosts: tuple[str, ...] = ()
     oom_killed: bool = False
+    upper: str = ""
 
     @property
     def ours(self) -> bool:
@@ -248,6 +249,7 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         auto_remove=bool(host.get("AutoRemove")),
         extra_hosts=tuple(host.get("ExtraHosts") or ()),
         oom_killed=bool(state.get("OOMKilled")),
+        upper=((raw.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir", ""),
     )
 
 

@@ -30,12 +30,13 @@ SPARE = 1.0  # seconds that a child's own timer waits longer than its parent doe
 class Job:
     """Work for one child. pid: a process in the namespace, 0 for the one that this process is in. work: returns what JSON can hold.
 
-    where: the container's name, for messages.
+    where: the container's name, for messages. limit: seconds that this one may take, 0 for as long as all may.
     """
 
     where: str
     pid: int
     work: Callable[[], Mapping[str, Any]]
+    limit: float = 0.0
 
 
 @dataclass
@@ -45,10 +46,11 @@ class _Child:
     received: bytearray = field(default_factory=bytearray)
 
 
-def run(jobs: Sequence[Job], deadline: float) -> list[dict[str, Any] | None]:
-    """Do all jobs at the same time. The results in their order; None for one that had not ended after ``deadline`` seconds.
+def run(jobs: Sequence[Job], deadline: float, raises: bool = True) -> list[dict[str, Any] | None]:
+    """Do all jobs at the same time. The results in their order; None for one that had not ended after its limit or ``deadline`` seconds.
 
-    Raises StackError when a namespace cannot be entered, or when work raised what it should not have.
+    Raises StackError when a namespace cannot be entered, or when work raised what it should not have; with ``raises`` false the result is
+    then ``error`` and its ``kind``: gone (the container has ended), permission, probe.
     """
     if os.geteuid() != 0 and any(job.pid for job in jobs):
         raise StackError("entering the network of a container needs root: run with become", "permission", jobs[0].where)
@@ -61,7 +63,18 @@ def run(jobs: Sequence[Job], deadline: float) -> list[dict[str, Any] | None]:
     finally:
         for child in children:
             _end(child)
-    return [_result(job, bytes(child.received)) for job, child in zip(jobs, children)]
+    return [_result(job, bytes(child.received), raises) for job, child in zip(jobs, children)]
+
+
+def allowed() -> bool:
+    """Whether this process may enter other namespaces at all. It stays where it is."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        enter(os.getpid())
+    except OSError:
+        return False
+    return True
 
 
 def enter(pid: int) -> None:
@@ -94,7 +107,7 @@ def _child(job: Job, pipe: int, deadline: float) -> NoReturn:
     """The child's whole life. Nothing of the parent's may run in it afterwards, so it always leaves by ``os._exit``."""
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, deadline + SPARE)
+        signal.setitimer(signal.ITIMER_REAL, job.limit or deadline + SPARE)
         answer = _work(job)
         with os.fdopen(pipe, "wb") as out:
             out.write(json.dumps(answer).encode())
@@ -142,11 +155,13 @@ def _end(child: _Child) -> None:
     os.waitpid(child.pid, 0)
 
 
-def _result(job: Job, received: bytes) -> dict[str, Any] | None:
+def _result(job: Job, received: bytes, raises: bool) -> dict[str, Any] | None:
     try:
         answer = json.loads(received)
     except ValueError:  # killed before it had written all of it
         return None
+    if "error" in answer and not raises:
+        return dict(answer)
     if "error" in answer:
         raise StackError(answer["error"], answer["kind"], job.where)
     return dict(answer["result"])

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import guards, secrets
-from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, read_text
 from ansible_collections.auren.stack.plugins.module_utils.model import Image, Snapshot
@@ -48,6 +48,26 @@ def read_declared(directory: Path) -> dict[str, Declared]:
         raise StackError(
             f"{path} cannot be read ({error}); move it away and run site with all services: it is written anew", "declared", str(path)
         ) from error
+
+
+def declared_services(directory: Path, given: Sequence[Mapping[str, Any]], network: str) -> dict[str, Service]:
+    """All services by name, as they are given and as they were declared on this host. network: what those that are given are on.
+
+    Raises StackError when there are none. Without the right to read what was declared, only what is given counts.
+    """
+    try:
+        found = {name: record.service for name, record in read_declared(directory).items()}
+    except PermissionError:
+        if not given:
+            raise
+        found = {}
+    for entry in given:
+        service = Service(entry, House("", str(directory), network))
+        known = found.get(service.name, service)  # which image it settled on is known to the run that made it
+        found[service.name] = substituted(service, {service.image: known.image})
+    if not found:
+        raise StackError(f"no service is declared in {directory}: run site first", "nothing_declared", str(directory))
+    return found
 
 
 def declared_file(directory: Path, declared: Mapping[str, Declared]) -> WantedFile:

@@ -7,37 +7,53 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
-from ansible_collections.auren.stack.plugins.module_utils import container_checks, names, netns, validate
+from ansible_collections.auren.stack.plugins.module_utils import container_checks, disks, names, netns, validate
 from ansible_collections.auren.stack.plugins.module_utils.credentials import Held, held_by, stored, without
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
-from ansible_collections.auren.stack.plugins.module_utils.diagnosis import Checked
+from ansible_collections.auren.stack.plugins.module_utils.diagnosis import REFUSED, Checked
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.expectations import HOST, Check
-from ansible_collections.auren.stack.plugins.module_utils.model import Container, Network
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.probes import registry
-from ansible_collections.auren.stack.plugins.module_utils.probes.contract import Target
+from ansible_collections.auren.stack.plugins.module_utils.probes.contract import Target, system_resolve
 
 SPARE = 0.5  # seconds that a child may need beyond the check's own time
 AGAIN = 0.3  # seconds until what failed is asked a second time
-FLEETING = ("dns", "timeout", "unreachable", "protocol")  # kinds that one lost packet or one moment can make
+OUTSIDE = " (seen from the host, not from inside the client)"
+HARMLESS = ("unexported",)  # kinds of failures that keep nobody from working
+FLEETING = ("dns", "unreachable", "protocol")  # kinds that one moment can make; a time-out had all of its time
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a child tells. seconds: of its last attempt."""
+    """What a child tells. seconds: of its last attempt. about: see ProbeError."""
 
     status: str
     kind: str
     evidence: str
     seconds: float
+    about: Sequence[str] = ()
+
+
+def answered(found: dict[str, Any] | None, limit: float) -> Answer:
+    """What came back from a child that had ``limit`` seconds."""
+    if found is None:
+        return Answer("fail", "timeout", f"no answer within {limit:.1f} s", round(limit, 4))
+    if "error" in found:
+        return Answer("fail", "client" if found["kind"] == "gone" else "protocol", found["error"], 0.0)
+    return Answer(**found)
+
+
+Work = Callable[[Check, Target, "Sequence[Held]"], "dict[str, Any]"]  # what a child does: → an Answer as a dict, and more
 
 
 class Verifier:
     """Runs checks on this host. stand_in: a container to check from where a client is not declared here; empty for none.
 
-    budget: seconds for everything. given: values of secrets that the host's files may not have.
+    budget: seconds for everything. given: values of secrets that the host's files may not have. write: a text that probes may write and
+    take away again; empty for none. disk_free: percent of a disk that has to be free.
     """
 
     def __init__(
@@ -47,10 +63,14 @@ class Verifier:
         stand_in: str = "",
         budget: float = 60.0,
         given: Mapping[str, str] | None = None,
+        write: str = "",
+        disk_free: float = 5.0,
     ) -> None:
         self.engine, self.declared, self.stand_in, self.given = engine, declared, stand_in, given or {}
+        self.write, self.disk_free = write, disk_free
         self.until = time.monotonic() + budget
-        self.containers: dict[str, Container | None] = {}
+        self.containers = {container.name: container for container in engine.containers()}
+        self.inside = engine.local and netns.allowed()
 
     # --- containers -------------------------------------------------------------------------------------------------
 
@@ -59,94 +79,134 @@ class Verifier:
         networks, found = self.engine.networks(), []
         for service in services:
             begin = time.monotonic()
-            results = container_checks.findings(service, self._seen(service, networks))
+            seen = container_checks.seen_of(self.engine, service, list(self.containers.values()), networks)
+            results = container_checks.findings(service, seen)
             seconds = round(time.monotonic() - begin, 4)
             label = f"container {service.name}"
             found += [Checked(label, service.name, service.name, f.status, f.kind, f.evidence, seconds) for f in results]
             if not results:
-                container = self.container(service.name)
+                container = self.containers.get(service.name)
                 state = f"{container.state}, {container.health}" if container and container.health else "running"
                 found.append(Checked(label, service.name, service.name, "pass", "", f"{service.name} is {state}", seconds))
         return found
 
-    def _seen(self, service: Service, networks: Sequence[Network]) -> container_checks.Seen:
-        container = self.container(service.name)
-        image = self.engine.image(service.image) if service.image else None
-        edited = self.engine.edited(service.name) if container and container.running else []
-        return container_checks.Seen(container, networks, image.id if image else "", edited, time.time())
-
-    def container(self, name: str) -> Container | None:
-        if name not in self.containers:
-            self.containers[name] = self.engine.container(name)
-        return self.containers[name]
+    def disks(self, directory: str) -> list[Checked]:
+        """The disks of the Engine and of the project, where they are this machine's."""
+        paths = [self.engine.root_dir(), directory] if self.engine.local else []
+        found = disks.disks(paths, self.disk_free)
+        return [Checked(f"disk {d.path}", HOST, HOST, d.status, "" if d.status == "pass" else "disk", d.evidence) for d in found]
 
     # --- arrows -----------------------------------------------------------------------------------------------------
 
     def ask(self, checks: Sequence[Check]) -> list[Checked]:
         """All checks at the same time, what failed for a moment once more; a result for each, in their order."""
-        placed = {(c.label, self._place(c)): c for c in checks}  # a stand-in for two clients asks once
-        prepared = {key: self._prepare(check, key[1]) for key, check in placed.items()}
+        placed = {(c.label, self.place(c)): c for c in checks}  # a stand-in for two clients asks once
+        prepared = {key: self.prepared(check, key[1], self._try) for key, check in placed.items()}
         done = {key: told for key, told in prepared.items() if isinstance(told, Answer)}
         jobs = {key: job for key, job in prepared.items() if isinstance(job, netns.Job)}
         done.update(self._round(jobs, placed))
         again = {key: job for key, job in jobs.items() if done[key].kind in FLEETING}
-        if again and self._left() > AGAIN:
+        if again and self.left() > AGAIN:
             time.sleep(AGAIN)
             done.update(self._round(again, placed))
         return [self._result(check, key, done[key], 2 if key in again else 1) for key, check in placed.items()]
 
-    def _left(self) -> float:
+    def left(self) -> float:
+        """Seconds of the budget."""
         return max(self.until - time.monotonic(), 0.0)
 
     def _round(self, jobs: Mapping[tuple[str, str], netns.Job], placed: Mapping[tuple[str, str], Check]) -> dict[tuple[str, str], Answer]:
         if not jobs:
             return {}
-        limit = min(max(placed[key].timeout for key in jobs) + SPARE, self._left())
-        answers = netns.run(list(jobs.values()), limit)
-        return {
-            key: Answer(**answer) if answer else Answer("fail", "timeout", f"no answer within {limit:.1f} s", round(limit, 4))
-            for key, answer in zip(jobs, answers)
-        }
+        limits = {key: min(placed[key].timeout + SPARE, self.left()) for key in jobs}
+        answers = netns.run(list(jobs.values()), max(limits.values()) + SPARE, raises=False)
+        return {key: answered(answer, limits[key]) for key, answer in zip(jobs, answers)}
 
     def _result(self, check: Check, key: tuple[str, str], told: Answer, attempts: int) -> Checked:
         status, evidence = told.status, told.evidence
         if status == "pass" and told.seconds > check.slow:
             status, evidence = "warn", f"{evidence}, but it took {told.seconds:.1f} s"
-        kind = "slow" if status == "warn" else told.kind
-        return Checked(key[0], check.service.name, key[1], status, kind, evidence, told.seconds, check.speaks, attempts=attempts)
+        kind = told.kind or ("slow" if status == "warn" else "")
+        about = tuple(told.about)
+        return Checked(
+            key[0], check.service.name, key[1], status, kind, evidence, told.seconds, check.speaks, attempts=attempts, about=about
+        )
 
-    def _place(self, check: Check) -> str:
+    def place(self, check: Check) -> str:
+        """Where a check is run from."""
         known = check.client == HOST or check.client in self.declared
         return check.client if known or not self.stand_in else self.stand_in
 
-    def _prepare(self, check: Check, place: str) -> netns.Job | Answer:
+    def prepared(self, check: Check, place: str, work: Work) -> netns.Job | Answer:
         """The work for a child, or the answer where there is nothing to run."""
         if place == HOST:
-            return self._from_host(check)
-        client = self.container(place)
+            return self._from_host(check, work)
+        client = self.containers.get(place)
         if client is None and place not in self.declared and place != self.stand_in:
             return Answer("skipped", "", f"{place} is not on this host", 0.0)
         if client is None or not client.running:
             return Answer("fail", "client", f"{place} is {client.state if client else 'not there'}, so nothing can be asked from it", 0.0)
-        held = self._held(check, client)
-        if check.secret and not held:
+        try:
+            held = self._held(check, client)
+        except PermissionError:
+            return Answer("skipped", "", f"only root may read the password that {place} holds", 0.0)
+        if check.secret and not held and not check.open:
             return Answer("skipped", "", f"nobody here knows the password that {place} holds: give it in auren_secrets", 0.0)
         unread = [h.source for h in held if h.value is None]
         if unread:
             said = f"{place}: {unread[0]} is not as it was declared, so the password in it cannot be read"
             return Answer("fail", "no_password", said, 0.0)
+        if not self.inside:
+            return self._outside(check, place, held, work)
         pid = client.pid
-        return netns.Job(place, pid, lambda: self._probe(check, names.of_container(pid), held))
+        return netns.Job(place, pid, lambda: work(check, self._target(check, pid), held), check.timeout + SPARE)
 
-    def _from_host(self, check: Check) -> netns.Job | Answer:
+    @staticmethod
+    def _target(check: Check, pid: int) -> Target:
+        """In the child: the service by its name, as the client resolves it."""
+        return Target(check.service.name, check.port, names.of_container(pid).resolve)
+
+    def _published(self, check: Check) -> Target | None:
+        """The service as the host reaches it."""
         published = [b for b in validate.bindings(check.service) if b.container_port == f"{check.port}/tcp"]
         if not published:
-            return Answer("skipped", "", f"{check.service.name} publishes no port for {check.port}", 0.0)
+            return None
         address = published[0].host_ip if published[0].host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"
-        target, held = Target(address, published[0].host_port), self._stored(check)
-        if check.secret and not held:
+        return Target(address, published[0].host_port)
+
+    def _from_host(self, check: Check, work: Work) -> netns.Job | Answer:
+        target = self._published(check) if self.engine.local else None
+        if target is None:
+            return Answer("skipped", "", f"{check.service.name} publishes no port for {check.port}" + self._elsewhere(), 0.0)
+        try:
+            held = self._stored(check)
+        except PermissionError:
+            return Answer("skipped", "", f"only root may read {check.secret}", 0.0)
+        if check.secret and not held and not check.open:
             return Answer("skipped", "", f"the host does not know {check.secret}: give it in auren_secrets", 0.0)
-        return netns.Job(HOST, 0, lambda: self._try(check, target, held))
+        return netns.Job(HOST, 0, lambda: work(check, target, held), check.timeout + SPARE)
+
+    def _outside(self, check: Check, place: str, held: Sequence[Held], work: Work) -> netns.Job | Answer:
+        """Without the right to enter the client: the server itself, at its address on the network. Its names are not asked for."""
+        server = self.containers.get(check.service.name)
+        endpoint = server.endpoint(check.service.house.network) if server and server.running else None
+        if not self.engine.local or not check.port or endpoint is None or not endpoint.ipv4:
+            return Answer("skipped", "", f"what {place} sees can only be asked by root on the Engine's own host", 0.0)
+        target = Target(endpoint.ipv4, check.port, self._from_the_list)
+
+        def told() -> dict[str, Any]:
+            found = work(check, target, held)
+            return {**found, "evidence": found["evidence"] + OUTSIDE}
+
+        return netns.Job(HOST, 0, told, check.timeout + SPARE)
+
+    def _from_the_list(self, name: str, timeout: float) -> list[str]:
+        """Names of a network as its containers' list has them, for who cannot ask in it."""
+        found = [e.ipv4 for c in self.containers.values() for e in c.endpoints if e.ipv4 and name in (c.name, *e.aliases)]
+        return found or system_resolve(name, timeout)
+
+    def _elsewhere(self) -> str:
+        return "" if self.engine.local else " on this machine: the Engine is on another"
 
     def _held(self, check: Check, client: Container) -> list[Held]:
         service = self.declared.get(client.name)
@@ -155,24 +215,26 @@ class Verifier:
     def _stored(self, check: Check) -> list[Held]:
         return stored(check.service.house, check.secret, self.given)
 
-    def _probe(self, check: Check, resolver: names.Names, held: Sequence[Held]) -> dict[str, Any]:
-        return self._try(check, Target(check.service.name, check.port, resolver.resolve), held)
-
     def _try(self, check: Check, target: Target, held: Sequence[Held]) -> dict[str, Any]:
         """Run the probe, in the child: once for each different password that the client holds, as it might use any of them."""
         sources = {h.value or "": h.source for h in reversed(held)} or {"": ""}
         seconds, evidence = 0.0, ""
+        written = {"write": self.write} if self.write and check.probe in registry.WRITES else {}
         for password, source in sources.items():
             options = {**check.options, "password": password} if check.probe in registry.LOGS_IN else check.options
-            result = registry.run(check.probe, target, options, check.timeout)
+            result = registry.run(check.probe, target, {**options, **written}, check.timeout)
             seconds += result.seconds
             evidence = without(result.evidence, sources)
             if not result.ok:
-                told = f"{evidence} (from {source}{self._differs(check, password)})" if source else evidence
-                return vars(Answer("fail", result.kind, told, round(seconds, 4)))
+                told = f"{evidence} (from {source}{self._differs(check, password)})" if source and result.kind in REFUSED else evidence
+                status = "warn" if result.kind in HARMLESS else "fail"
+                return vars(Answer(status, result.kind, told, round(seconds, 4), result.about))
         return vars(Answer("pass", "", evidence, round(seconds, 4)))
 
     def _differs(self, check: Check, password: str) -> str:
         """Whether a client holds another value than its server was given."""
-        given = [h.value for h in self._stored(check)]
+        try:
+            given = [h.value for h in self._stored(check)]
+        except PermissionError:
+            return ""
         return ", which differs from the server's" if given and password not in given else ""

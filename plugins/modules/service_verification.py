@@ -13,7 +13,8 @@ description:
   - Looks at the containers of the services on this host, and runs the C(checks) that the services declare, each from inside the network
     namespace of every client that it names, with Docker's own name resolution and the password which that client holds. Nothing is
     needed in the client's image.
-  - All checks run at the same time, each with a deadline. Nothing is changed, so check mode does the same.
+  - All checks run at the same time, each with a deadline. Nothing is changed, so check mode does the same. V(end_to_end) alone writes, and
+    takes away again what it wrote; in check mode it does what V(dependencies) does.
   - When checks fail, the module fails with the reasons alone; what follows from them is C(blocked) and named in the result.
 extends_documentation_fragment: [auren.stack.common]
 options:
@@ -25,8 +26,11 @@ options:
     description:
       - V(basic) looks at the containers.
       - V(dependencies) also runs every declared check.
+      - V(end_to_end) also sends a reading of a user C(auren-verify-…) through the whole stack and follows it, and has the probes that can
+        do so write something and read it again. Rows and keys are removed afterwards; the records in Kafka and the samples in Prometheus
+        stay until their retention.
     type: str
-    choices: [basic, dependencies]
+    choices: [basic, dependencies, end_to_end]
     default: dependencies
   declared:
     description:
@@ -64,17 +68,34 @@ options:
     type: float
     default: 5
   budget:
-    description: Seconds that everything together may take.
+    description: Seconds that everything together may take. V(end_to_end) waits for a scrape of Prometheus, so give it 150.
     type: float
     default: 60
+  heartbeat:
+    description:
+      - The hops of the reading, in their order. Each has C(hop) (V(webhook), V(record), V(consumed), V(row), V(sample), V(panel),
+        V(answer), V(rows_away), V(keys_away)), C(service), C(port) and C(from), perhaps C(by) (the service that does it, where another one
+        is asked), C(secret), C(timeout), C(slow) and C(unless) (why the installed image does not do it), and what the hop itself needs.
+    type: list
+    elements: dict
+    default: []
+  disk_free:
+    description: Percent of the disks of the Engine and of the project that have to be free.
+    type: float
+    default: 5
+  patience:
+    description: Seconds from the begin in which everything is asked again while something fails; for who has just changed something.
+    type: float
+    default: 0
 attributes:
   check_mode:
-    description: Reads and changes nothing, in check mode as without it.
+    description: Reads and changes nothing in check mode; without it only O(level=end_to_end) writes.
   diff_mode:
     support: none
     description: There is nothing that differs.
 notes:
-  - Needs root, for the network namespaces of the containers and for the secrets.
+  - Needs root, for the network namespaces of the containers and for the secrets. Without it, services are asked from the host, and the
+    evidence says so.
 """
 
 EXAMPLES = r"""
@@ -91,7 +112,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: Always empty. This module changes nothing.
+  description: Always empty. What O(level=end_to_end) writes it takes away again.
   returned: always
   type: list
   elements: str
@@ -163,11 +184,33 @@ checks:
       description: How often it was asked.
       type: int
       sample: 1
+    hop:
+      description: Whether it is a hop of the heartbeat.
+      type: bool
+    about:
+      description: Other services that are the matter with it.
+      type: list
+      elements: str
 table:
   description: The same, as lines for people.
   returned: when the checks could be run
   type: list
   elements: str
+attention:
+  description: The lines of those that were asked and did not pass; empty when all did.
+  returned: when the checks could be run
+  type: list
+  elements: str
+settled:
+  description: What failed at first and then, while there was patience, passed.
+  returned: when the checks could be run
+  type: list
+  elements: str
+summary:
+  description: All of it in a line.
+  returned: when the checks could be run
+  type: str
+  sample: "verified: 45 checks in 0.4 s, all of them pass"
 seconds:
   description: How long all of it took.
   returned: when the checks could be run
@@ -179,6 +222,7 @@ failure:
   type: dict
 """
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -186,31 +230,19 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
-from ansible_collections.auren.stack.plugins.module_utils.diagnosis import Checked, diagnose
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service
+from ansible_collections.auren.stack.plugins.module_utils.diagnosis import REFUSED, Cause, Checked, diagnose
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.expectations import checks_of
+from ansible_collections.auren.stack.plugins.module_utils.heartbeat import Heartbeat, steps_of
+from ansible_collections.auren.stack.plugins.module_utils.heartbeat_hops import USER
 from ansible_collections.auren.stack.plugins.module_utils.module import run
-from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
+from ansible_collections.auren.stack.plugins.module_utils.project import declared_services
 from ansible_collections.auren.stack.plugins.module_utils.report import table
 from ansible_collections.auren.stack.plugins.module_utils.verification import Verifier
 
 COLUMNS = ("status", "check", "from", "evidence")
-
-
-def services_of(params: Mapping[str, Any]) -> dict[str, Service]:
-    """All services by name: as they were given, and as they were declared on this host. Raises StackError when there are none."""
-    directory = Path(params["project_dir"])
-    house = House("", str(directory), params["network"])
-    found = {name: record.service for name, record in read_declared(directory).items()}
-    for entry in params["declared"]:
-        given = Service(entry, house)
-        known = found.get(given.name, given)  # which image it settled on is known to the run that made it
-        found[given.name] = substituted(given, {given.image: known.image})
-    if not found:
-        raise StackError(f"no service is declared in {directory}: run site first", "nothing_declared", str(directory))
-    return found
 
 
 def chosen(services: Mapping[str, Service], names: Sequence[str]) -> list[Service]:
@@ -237,26 +269,63 @@ def rows(checks: Sequence[Checked]) -> list[dict[str, str]]:
     ]
 
 
-def work(module: AnsibleModule) -> dict[str, Any]:
-    params, begin = module.params, time.monotonic()
-    services = services_of(params)
-    wanted = chosen(services, params["services"] or [str(entry["name"]) for entry in params["declared"]])
-    for key in ("timeout", "budget"):
+def summary(checks: Sequence[Checked], seconds: float) -> str:
+    """All of it in a line."""
+    counts = {status: sum(one.status == status for one in checks) for status in ("fail", "blocked", "warn", "skipped")}
+    words = {"fail": "failed", "blocked": "blocked", "warn": "with a warning", "skipped": "skipped"}
+    told = ", ".join(f"{count} {words[status]}" for status, count in counts.items() if count)
+    return f"verified: {len(checks)} checks in {seconds:.1f} s, {told or 'all of them pass'}"
+
+
+def positive(params: Mapping[str, Any], *keys: str) -> None:
+    """Raises StackError for a time that nothing can be done in."""
+    for key in keys:
         if params[key] <= 0:
             raise StackError(f"{key} is {params[key]:g}; give seconds above 0. Nothing was asked", "bad_value", key)
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    params, begin = module.params, time.monotonic()
+    services = declared_services(Path(params["project_dir"]), params["declared"], params["network"])
+    wanted = chosen(services, params["services"] or [str(entry["name"]) for entry in params["declared"]])
+    positive(params, "timeout", "budget")
     checks = checks_of(wanted, [*services, *params["clients"]] if params["clients"] else None, params["timeout"])
-    verifier = Verifier(Engine(), services, params["stand_in"], params["budget"], params["secrets"])
-    found = verifier.look(wanted)
-    if params["level"] != "basic":
-        found += verifier.ask(checks)
-    marked, causes = diagnose(found, {name: service.needs for name, service in services.items()})
+    steps = steps_of(params["heartbeat"], {service.name: service for service in wanted})
+    needs, engine = {name: service.needs for name, service in services.items()}, Engine()
+    whole, passing = params["level"] == "end_to_end" and not module.check_mode, []
+    while True:
+        verifier = verifier_of(params, engine, services, whole, params["budget"] - (time.monotonic() - begin))
+        found = [*verifier.look(wanted), *verifier.disks(params["project_dir"])]
+        if params["level"] != "basic":
+            found += verifier.ask(checks)
+        now = [cause.line for cause in diagnose(found, needs)[1] if cause.kind not in REFUSED]
+        if time.monotonic() - begin >= params["patience"] or not now:  # who is refused again and again locks an account
+            break
+        passing += [line for line in now if line not in passing]
+        time.sleep(1)
+    if whole:
+        found += Heartbeat(verifier, steps).beat()
+    marked, causes = diagnose(found, needs)
+    settled = [line for line in passing if line not in [cause.line for cause in causes]]
+    return {**result_of(marked, causes, time.monotonic() - begin), "settled": settled}
+
+
+def verifier_of(params: Mapping[str, Any], engine: Engine, services: Mapping[str, Service], writes: bool, budget: float) -> Verifier:
+    tag = f"{USER}{int(time.time())}-{os.urandom(4).hex()}" if writes else ""
+    return Verifier(engine, services, params["stand_in"], budget, params["secrets"], tag, params["disk_free"])
+
+
+def result_of(checks: Sequence[Checked], causes: Sequence[Cause], seconds: float) -> dict[str, Any]:
+    noted = [one for one in checks if one.status not in ("pass", "skipped")]
     return {
         "changed": False,
         "actions": [],
-        "checks": [asdict(one) for one in marked],
+        "checks": [asdict(one) for one in checks],
         "causes": [asdict(one) for one in causes],
-        "table": table(rows(marked), COLUMNS),
-        "seconds": round(time.monotonic() - begin, 3),
+        "table": table(rows(checks), COLUMNS),
+        "attention": table(rows(noted), COLUMNS) if noted else [],
+        "summary": summary(checks, seconds),
+        "seconds": round(seconds, 3),
     }
 
 
@@ -276,7 +345,7 @@ def work_or_fail(module: AnsibleModule) -> dict[str, Any]:
 
 ARGUMENTS: dict[str, Any] = {
     "project_dir": {"type": "path", "required": True},
-    "level": {"type": "str", "choices": ["basic", "dependencies"], "default": "dependencies"},
+    "level": {"type": "str", "choices": ["basic", "dependencies", "end_to_end"], "default": "dependencies"},
     "declared": {"type": "list", "elements": "dict", "default": []},
     "network": {"type": "str", "default": "auren-network"},
     "services": {"type": "list", "elements": "str", "default": []},
@@ -285,6 +354,9 @@ ARGUMENTS: dict[str, Any] = {
     "stand_in": {"type": "str", "default": ""},
     "timeout": {"type": "float", "default": 5},
     "budget": {"type": "float", "default": 60},
+    "heartbeat": {"type": "list", "elements": "dict", "default": []},
+    "disk_free": {"type": "float", "default": 5},
+    "patience": {"type": "float", "default": 0},
 }
 
 

@@ -18,7 +18,7 @@ BOUND = (Binding("127.0.0.1", 6380, "6379/tcp"),)
 
 
 def seen(**more: Any) -> Seen:
-    other = {key: more.pop(key) for key in ("networks", "image_id", "edited") if key in more}
+    other = {key: more.pop(key) for key in ("networks", "image_id", "edited", "others") if key in more}
     return Seen(container("one", **{**WELL, **more}), **{"networks": (NET, OLD), "image_id": "sha256:1", "now": NOW, **other})
 
 
@@ -129,3 +129,25 @@ def test_files_that_somebody_edited() -> None:
     hot = [*quiet, "/app/main.py", "/app/a.py", "/usr/lib/b.py", "/usr/local/c.py"]
     said = "was changed inside the running container, and is lost when it is made anew: put it into the image"
     assert found(edited=hot) == [("edited", "warn", f"one: /app/main.py, /app/a.py, /usr/lib/b.py and 1 more {said}")]
+
+
+@pytest.mark.parametrize(
+    ("place", "more", "expected"),
+    [
+        (Endpoint("net", "id-net", "10.0.0.3", ("one",)), {}, ("twice", "fail", "two answers to one on net as well as one: ")),
+        (
+            Endpoint("net", "id-net", "10.0.0.3", ("cache", "x")),
+            {},
+            ("twice_alias", "warn", "two answers to cache on net as well as one: "),
+        ),
+        (Endpoint("old", "id-old", "10.1.0.3", ("one", "cache")), {}, None),
+        (Endpoint("net", "id-net", "", ("one",)), {"state": "exited"}, None),
+        (Endpoint("net", "id-net", "10.0.0.3", ("x",)), {}, None),
+    ],
+)
+def test_a_name_that_two_answer_to(place: Endpoint, more: dict[str, Any], expected: tuple[str, str, str] | None) -> None:
+    own = Endpoint("net", "id-net", "10.0.0.2", ("cache",))
+    others = [container("one", endpoints=(own,)), container("two", endpoints=(place,), **more)]
+    told = found(aliases=("cache",), endpoints=(own,), others=others)
+    way = "docker network disconnect net two, or give it another name"
+    assert told == ([(*expected[:2], expected[2] + way)] if expected else [])

@@ -163,3 +163,46 @@ def test_one_fault_is_one_line(fault: Checked) -> None:
     [found] = causes(*worse)
     assert found.service == fault.service
     assert len(found.blocked) == len(worse) - 1
+
+
+def hop(name: str, kind: str = "missing") -> Checked:
+    return Checked("heartbeat row", name, HOST, "fail", kind, "no row", hop=True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        (box("kafka", "down"), "kafka: down"),
+        (box("neuros", "unhealthy"), "neuros: unhealthy"),
+        (arrow("neuros", "postgres", "auth", "password rejected"), "neuros → postgres: password rejected"),
+        (health("neuros", "status"), "host → neuros: status"),
+    ],
+)
+def test_a_hop_that_is_not_done_follows_from_what_is_wrong_with_its_service(reason: Checked, line: str) -> None:
+    assert lines(reason, hop("neuros")) == [line]
+
+
+def test_a_hop_that_nothing_explains_is_a_reason_and_explains_nothing_else() -> None:
+    assert lines(hop("neuros")) == ["host → neuros: no row"]
+    assert len(lines(hop("neuros"), arrow("pwa", "bridge", "refused"))) == 2
+
+
+def test_another_container_of_the_same_name_explains_what_its_clients_see() -> None:
+    assert lines(box("redis", "twice"), arrow("neuros", "redis", "auth"), arrow("bridge", "redis", "protocol")) == ["redis: twice"]
+
+
+def targets(*about: str) -> Checked:
+    return Checked("prometheus", "prometheus", HOST, "fail", "down", f"cannot scrape {', '.join(about)}", speaks=True, about=about)
+
+
+def test_an_account_of_others_follows_from_what_is_wrong_with_each_of_them() -> None:
+    assert lines(box("redis", "down"), targets("redis")) == ["redis: down"]
+    assert lines(arrow("pwa", "bridge", "refused"), targets("bridge")) == ["pwa → bridge: refused"]
+
+
+def test_an_account_of_one_more_is_a_reason_of_its_own() -> None:
+    assert lines(box("redis", "down"), targets("elsewhere", "redis")) == [
+        "redis: down",
+        "host → prometheus: cannot scrape elsewhere, redis",
+    ]
+    assert lines(box("redis", "down"), targets("kafka")) == ["redis: down", "host → prometheus: cannot scrape kafka"]

@@ -1,0 +1,104 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs on a host, whoever has made it, and what is remarkable about it. Pure: one reading against what was declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils import container_checks, redundancy
+from ansible_collections.auren.stack.plugins.module_utils.container_checks import Seen
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Listed, Wish
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_OFFLINE, LABEL_STANDS_IN, Container, Image, Network
+from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
+
+
+@dataclass(frozen=True)
+class Remark:
+    """kind: that of container_checks, or superfluous, unknown, address, disk. target: container, network or directory.
+
+    status: fail, or warn for what works now. line: a sentence.
+    """
+
+    kind: str
+    target: str
+    status: str
+    line: str
+
+
+def containers(state: HostState, services: Mapping[str, Service], images: Mapping[str, Image]) -> list[dict[str, Any]]:
+    """All of them by name. images: id → image, for those that are known."""
+    return [_container(one, services.get(one.name), images.get(one.image_id)) for one in sorted(state.containers, key=lambda c: c.name)]
+
+
+def _container(one: Container, service: Service | None, image: Image | None) -> dict[str, Any]:
+    labels = image.labels if image else {}
+    return {
+        "name": one.name,
+        "role": service.role if service else "",
+        "made": "by auren.stack" if one.ours else one.origin(),
+        "image": one.image,
+        "digests": list(image.digests) if image else [],
+        "stands_in": labels.get(LABEL_STANDS_IN, "") if LABEL_OFFLINE in labels else "",
+        "state": one.state,
+        "health": one.health,
+        "restarts": one.restart_count,
+        "restart_policy": one.restart_policy or "no",
+        "networks": {e.network: {"address": e.ipv4, "names": sorted({one.name, *e.aliases})} for e in one.endpoints},
+        "ports": sorted(f"{b.host_ip or '0.0.0.0'}:{b.host_port} → {b.container_port}" for b in one.bindings),
+        "volumes": sorted(one.volumes),
+        "needs": service.needs if service else [],
+    }
+
+
+def networks(state: HostState) -> list[dict[str, Any]]:
+    """All of them by name, with those who are on them and those who cannot start without them."""
+    return [_network(state, one) for one in sorted(state.networks, key=lambda n: n.name)]
+
+
+def _network(state: HostState, one: Network) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "driver": one.driver,
+        "subnets": list(one.subnets),
+        "containers": sorted(c.name for c in state.containers if c.endpoint(one.name)),
+        "created_on": state.created_on(one.name),
+    }
+
+
+def remarks(state: HostState, services: Mapping[str, Service], seen: Mapping[str, Seen], network: str) -> list[Remark]:
+    """Drift from the declaration, what looks superfluous, who nobody knows, and addresses that are written down."""
+    wish = Wish(network, containers=tuple(Listed(name, optional=True) for name in services))
+    found = [
+        Remark(f.kind, name, f.status, f.evidence)
+        for name in sorted(services)
+        for f in container_checks.findings(services[name], seen[name])
+    ]
+    doubled = redundancy.findings(state, wish)
+    found += [Remark("superfluous", one.target, "warn", one.text()) for one in doubled]
+    return [*found, *_unknown(state, services, {one.target for one in doubled}), *_addresses(state)]
+
+
+def _unknown(state: HostState, services: Mapping[str, Service], told: set[str]) -> Iterator[Remark]:
+    for one in sorted(state.containers, key=lambda c: c.name):
+        if one.name not in services and not one.ours and one.name not in told:
+            yield Remark(
+                "unknown",
+                one.name,
+                "warn",
+                f"{one.name} ({one.image}, {one.state}) was made {one.origin()} and is not declared: it is left alone",
+            )
+
+
+def _addresses(state: HostState) -> Iterator[Remark]:
+    """An address of a Docker network changes when a container is made anew."""
+    for one in sorted(state.networks, key=lambda n: n.name):
+        where = [] if one.name in PREDEFINED else state.address_users(one.name)
+        if where:
+            more = f" and {len(where) - 5} more" if len(where) > 5 else ""
+            yield Remark(
+                "address", one.name, "warn", f"an address of {one.name} is written down in {', '.join(where[:5])}{more}: use the name"
+            )

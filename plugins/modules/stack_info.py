@@ -1,0 +1,200 @@
+#!/usr/bin/python
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs on a host, and what is remarkable about it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_info
+short_description: What runs on a Docker host, whoever has made it, and what is remarkable about it
+version_added: 0.1.0
+description:
+  - Reads all containers and networks of a host, and compares those that are declared with what they should be.
+  - Tells of drift, files that were changed inside containers, tags that were moved, missing restart policies, names that two answer to,
+    containers that look like duplicates or that nobody knows, addresses that are written down, and disks that are nearly full.
+  - Asks no service anything; M(auren.stack.service_verification) does. Changes nothing.
+extends_documentation_fragment: [auren.stack.common]
+options:
+  project_dir:
+    description: Directory of the project on the host.
+    type: path
+    required: true
+  declared:
+    description: The services as roles declare them. Empty for those that C(site) has put on this host.
+    type: list
+    elements: dict
+    default: []
+  network:
+    description: The network that the services in O(declared) are on.
+    type: str
+    default: auren-network
+  disk_free:
+    description: Percent of the disks of the Engine and of the project that have to be free.
+    type: float
+    default: 5
+attributes:
+  check_mode:
+    description: Reads and changes nothing, in check mode as without it.
+  diff_mode:
+    support: none
+    description: There is nothing that differs.
+notes:
+  - Needs root for the files that containers have mounted.
+"""
+
+EXAMPLES = r"""
+- name: Read what runs on the host
+  auren.stack.stack_info:
+    project_dir: /opt/auren/docker
+  register: live
+
+- name: Show what is remarkable
+  ansible.builtin.debug:
+    msg: "{{ live.findings | map(attribute='line') }}"
+"""
+
+RETURN = r"""
+actions:
+  description: Always empty. This module changes nothing.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+containers:
+  description: Every container in any state.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      sample: auren-redis
+    role:
+      description: Which role declares it; empty for one that is not declared.
+      type: str
+      sample: redis
+    made:
+      description: Who made it.
+      type: str
+      sample: by hand
+    image:
+      description: The image's name that it was made from.
+      type: str
+      sample: redis:7-alpine
+    digests:
+      description: Digests of the image, where it came from a registry.
+      type: list
+      elements: str
+    stands_in:
+      description: For an image of the offline set what it stands in for, else empty.
+      type: str
+    state:
+      description: Docker's word.
+      type: str
+      sample: running
+    health:
+      description: Empty where it has no health check.
+      type: str
+      sample: healthy
+    restarts:
+      description: How often Docker has started it again.
+      type: int
+      sample: 0
+    restart_policy:
+      description: In Docker's words.
+      type: str
+      sample: unless-stopped
+    networks:
+      description: Network → C(address) at this moment and C(names).
+      type: dict
+    ports:
+      description: What it publishes.
+      type: list
+      elements: str
+      sample: ["127.0.0.1:6379 → 6379/tcp"]
+    volumes:
+      description: Names of its volumes.
+      type: list
+      elements: str
+    needs:
+      description: What it cannot work without, where it is declared.
+      type: list
+      elements: str
+networks:
+  description: Every network with C(name), C(driver), C(subnets), the C(containers) on it and those that were C(created_on) it.
+  returned: success
+  type: list
+  elements: dict
+findings:
+  description: What is remarkable.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: A stable word for it.
+      type: str
+      sample: policy
+    target:
+      description: The container, network or directory that it is about.
+      type: str
+    status:
+      description: V(fail), or V(warn) for what works now.
+      type: str
+    line:
+      description: A sentence, with what to do.
+      type: str
+failure:
+  description: Kind, object and detail of a failure.
+  returned: failure
+  type: dict
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.auren.stack.plugins.module_utils import live_map
+from ansible_collections.auren.stack.plugins.module_utils.container_checks import seen_of
+from ansible_collections.auren.stack.plugins.module_utils.disks import disks
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.module import run
+from ansible_collections.auren.stack.plugins.module_utils.observation import observe
+from ansible_collections.auren.stack.plugins.module_utils.project import declared_services
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    params, engine = module.params, Engine()
+    services = declared_services(Path(params["project_dir"]), params["declared"], params["network"])
+    state = observe(engine, flows_over=())
+    images = {ref: engine.image(ref) for ref in sorted({container.image_id for container in state.containers})}
+    seen = {name: seen_of(engine, service, state.containers, state.networks) for name, service in services.items()}
+    found = live_map.remarks(state, services, seen, params["network"])
+    for disk in disks([engine.root_dir(), params["project_dir"]], params["disk_free"]) if engine.local else ():
+        found += [live_map.Remark("disk", disk.path, disk.status, disk.evidence)] if disk.status != "pass" else []
+    return {
+        "changed": False,
+        "actions": [],
+        "containers": live_map.containers(state, services, {ref: image for ref, image in images.items() if image}),
+        "networks": live_map.networks(state),
+        "findings": [asdict(one) for one in found],
+    }
+
+
+ARGUMENTS: dict[str, Any] = {
+    "project_dir": {"type": "path", "required": True},
+    "declared": {"type": "list", "elements": "dict", "default": []},
+    "network": {"type": "str", "default": "auren-network"},
+    "disk_free": {"type": "float", "default": 5},
+}
+
+
+def main() -> None:
+    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()

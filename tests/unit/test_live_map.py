@@ -1,0 +1,86 @@
+"""The live map of a host, and what is remarkable on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.auren.stack.plugins.module_utils import disks, live_map
+from ansible_collections.auren.stack.plugins.module_utils.container_checks import Seen
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Text
+from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Endpoint, Network
+
+from tests.unit.builders import container, foreign, image, service
+
+NET, OLD = Network("id-net", "net", "bridge", ("10.0.0.0/24",)), Network("id-old", "old", "bridge", ("10.1.0.0/24",))
+WELL: dict[str, Any] = {"restart_policy": "unless-stopped", "network_mode": "net"}
+ONE = container(
+    "one", endpoints=(Endpoint("net", "id-net", "10.0.0.2", ("cache",)),), bindings=(Binding("127.0.0.1", 80, "80/tcp"),), **WELL
+)
+SERVICES = {"one": service("one", role="cache", compose={"ports": ["127.0.0.1:80:80"]}, aliases=["cache"], needs=["two"])}
+
+
+def remarks(state: HostState, **seen: Any) -> list[tuple[str, str, str]]:
+    found = live_map.remarks(state, SERVICES, {"one": Seen(state.container("one"), state.networks, "sha256:1", **seen)}, "net")
+    return [(one.kind, one.target, one.status) for one in found]
+
+
+def test_everything_that_runs_whoever_has_made_it() -> None:
+    labels = {"auren.stack.offline": "true", "auren.stack.stands-in": "one for another"}
+    state = HostState((ONE, foreign("by-hand", labels={"com.docker.compose.project": "old"})), (OLD, NET))
+    first, second = live_map.containers(state, SERVICES, {"sha256:1": image(labels=labels, digests=("img@sha256:1",))})
+    assert (first["name"], first["made"], first["role"], first["restart_policy"]) == ("by-hand", "by the Compose project old", "", "no")
+    assert second == {
+        "name": "one",
+        "role": "cache",
+        "made": "by auren.stack",
+        "image": "img:1",
+        "digests": ["img@sha256:1"],
+        "stands_in": "one for another",
+        "state": "running",
+        "health": "",
+        "restarts": 0,
+        "restart_policy": "unless-stopped",
+        "networks": {"net": {"address": "10.0.0.2", "names": ["cache", "one"]}},
+        "ports": ["127.0.0.1:80 → 80/tcp"],
+        "volumes": [],
+        "needs": ["two"],
+    }
+    assert [(n["name"], n["containers"], n["created_on"]) for n in live_map.networks(state)] == [("net", ["one"], ["one"]), ("old", [], [])]
+
+
+def test_a_host_that_is_as_declared_has_nothing_remarkable() -> None:
+    assert remarks(HostState((ONE,), (NET,))) == []
+
+
+def test_drift_duplicates_strangers_and_addresses() -> None:
+    double = foreign("again", image="img:1", image_id="sha256:1")
+    state = HostState(
+        (ONE, double, foreign("stranger")), (NET, OLD), texts=(Text("stranger", "environment key DB of stranger", "10.0.0.9:5432"),)
+    )
+    assert remarks(state, edited=["/app/x.py"]) == [
+        ("edited", "one", "warn"),
+        ("superfluous", "again", "warn"),
+        ("superfluous", "old", "warn"),
+        ("unknown", "stranger", "warn"),
+        ("address", "net", "warn"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("free", "wanted", "status", "said"),
+    [
+        (50, 5, "pass", "50 % of the disk of /d is free (0.0 GB)"),
+        (9, 5, "warn", "only 9 % of the disk of /d is free"),
+        (4, 5, "fail", "only 4 % of the disk of /d is free (0.0 GB): docker system df shows what takes it"),
+        (19, 20, "fail", "only 19 %"),
+    ],
+)
+def test_a_disk(free: int, wanted: float, status: str, said: str) -> None:
+    found = disks.judged("/d", free, 100, wanted)
+    assert (found.status, found.evidence[: len(said)]) == (status, said)
+
+
+def test_a_file_system_is_told_once(tmp_path: Any) -> None:
+    (tmp_path / "a").mkdir()
+    assert len(disks.disks([str(tmp_path), str(tmp_path / "a"), str(tmp_path / "none")], 0)) == 1
