@@ -59,6 +59,7 @@ bench: $(DEV) ## measure against the usual ways, write docs/benchmarks*.md; on a
 	ansible-playbook tests/prepare.yml
 	python tests/bench/bench.py $(ARGS)
 	python tests/bench/networks.py
+	python tests/bench/verification.py
 
 bench-full: $(DEV) ## bring 10 to 300 containers together against the usual ways, write docs/benchmarks-networks.md
 	ansible-playbook tests/prepare.yml

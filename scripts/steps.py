@@ -64,6 +64,7 @@ FULL = [
         docker=True,
         wanted="tests/integration",
     ),
+    Step("report in a browser", "scripts/chromium && python -m pytest tests/browser", wanted="tests/browser"),
     Step("sanity, oldest ansible-core", f"VENV=.venv-oldest {OLDEST} tests/sanity/run"),
     Step("molecule default, oldest ansible-core", f"{OLDEST} scripts/molecule default", docker=True, wanted="molecule/default"),
 ]

@@ -11,6 +11,7 @@ def test_check_mode_on_a_converged_host_plans_nothing(target: Target) -> None:
     before = target.started()
     seen = play("--check", "--diff")
     assert (seen.status, seen.changed) == (0, 0), seen.output
+    assert "all of them pass" in seen.output  # a host that is as declared is verified in check mode, too
     assert target.started() == before
 
 
@@ -19,6 +20,7 @@ def test_check_mode_tells_the_change_and_does_not_do_it(target: Target) -> None:
     seen = play("--check", *CHANGED)
     assert seen.status == 0, seen.output
     assert seen.changed > 0, seen.output
+    assert "verification was not run: changes pending" in seen.output
     assert "recreate neuros-advanced: environment key LOG_LEVEL changed" in " ".join(seen.output.split())
     assert target.started() == before
 

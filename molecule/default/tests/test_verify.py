@@ -33,7 +33,7 @@ def test_a_healthy_stack_has_no_findings(target: Target, tmp_path: Path) -> None
     assert (run.done.status, run.done.changed) == (0, 0), run.done.output
     assert run.checks("fail", "warn", "blocked", "skipped") == []
     assert run.result["causes"] == []
-    assert {one["service"] for one in run.result["checks"]} == set(target.containers())
+    assert {one["service"] for one in run.result["checks"]} == {*target.containers(), "host"}
     assert sorted(path.name for path in run.folder.iterdir()) == KINDS
     assert "All is well" in (run.folder / "verification.html").read_text()
     assert target.started() == started
@@ -42,7 +42,7 @@ def test_a_healthy_stack_has_no_findings(target: Target, tmp_path: Path) -> None
 def test_check_mode_and_one_service(target: Target, tmp_path: Path) -> None:
     run = Verified(tmp_path, "--check", "--tags", "redis")
     assert (run.done.status, run.done.changed) == (0, 0), run.done.output
-    assert {one["service"] for one in run.result["checks"]} == {"auren-redis", "auren-redis-exporter"}
+    assert {one["service"] for one in run.result["checks"]} == {"auren-redis", "auren-redis-exporter", "host"}
     assert {one["status"] for one in run.result["checks"]} == {"pass"}
     assert {one["client"] for one in run.result["checks"]} >= {"neuros-advanced", "biometric-production", "host", "auren-prometheus"}
 

@@ -45,8 +45,9 @@ def last_line(output: str) -> str:
 
 
 def test_without_an_approval_nothing_changes_and_the_last_line_says_how_to_give_it(plan: Recap) -> None:
-    said = f"msg: Nothing was changed. To do exactly this, add -e auren_approve={plan_id(plan.output)}"
+    said = f"Nothing was changed. To do exactly this, add -e auren_approve={plan_id(plan.output)}"
     assert last_line(plan.output) == said
+    assert "verification was not run: changes pending" in plan.output
 
 
 def test_the_plan_names_what_it_does_and_what_it_leaves(plan: Recap) -> None:

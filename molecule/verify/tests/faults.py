@@ -1,0 +1,304 @@
+"""The table of faults: how each is put into a running stack and taken away again, and what verify has to say.
+
+`causes` are the red lines, all of them, as regular expressions; `warnings` what is noted and keeps nobody from working. `page` is the
+runbook that the line leads to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from target import PROJECT_DIR, Target
+
+LABEL = ["--label", "auren.stack.test=fault"]
+FILL = f"cat /dev/zero > {PROJECT_DIR}/filler 2>/dev/null; truncate --size=-64K {PROJECT_DIR}/filler"
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    put_in: Callable[[Target], AbstractContextManager[None]]
+    causes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    page: str = ""
+
+
+# --- ways to put a fault in ---------------------------------------------------------------------------------------------
+
+
+def between(before: list[list[str]], after: list[list[str]]) -> Callable[[Target], AbstractContextManager[None]]:
+    """Commands of docker that put it in, and others that take it away."""
+
+    @contextmanager
+    def put_in(target: Target) -> Iterator[None]:
+        for words in before:
+            target.docker(*words)
+        try:
+            yield
+        finally:
+            for words in after:
+                target.docker(*words)
+
+    return put_in
+
+
+def edited(path: str, old: str, new: str, *then: list[str]) -> Callable[[Target], AbstractContextManager[None]]:
+    """A file of the project changed by hand, and what makes its service take it; the same with the old one afterwards."""
+
+    @contextmanager
+    def put_in(target: Target) -> Iterator[None]:
+        whole = f"{PROJECT_DIR}/{path}"
+        target.run("cp", "-a", whole, "/root/kept")
+        target.run("sed", "-i", f"s|{old}|{new}|", whole)
+        assert target.run("sh", "-c", f"cmp -s {whole} /root/kept && echo same || echo changed") == "changed"
+        try:
+            for words in then:
+                target.run(*words)
+            yield
+        finally:
+            target.run("cp", "-a", "/root/kept", whole)
+            for words in then:
+                target.run(*words)
+
+    return put_in
+
+
+def recreated(service: str) -> list[str]:
+    compose = ["docker", "compose", "--project-directory", PROJECT_DIR]
+    return [*compose, "up", "--detach", "--no-deps", "--force-recreate", service]
+
+
+RELOADED = ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9090/-/reload', data=b'')"]
+ONCE_AGAIN = ["docker", "restart", "auren-grafana"]
+
+
+def sql(statement: str) -> list[str]:
+    return ["exec", "auren-postgres", "psql", "-U", "auren", "-d", "auren", "-q", "-c", statement]
+
+
+def redis(*words: str) -> list[str]:
+    login = 'REDISCLI_AUTH="$(cat /run/secrets/redis_password)" exec redis-cli "$@"'
+    return ["exec", "auren-redis", "sh", "-c", login, "redis-cli", *words]
+
+
+@contextmanager
+def on_a_network_that_is_gone(target: Target) -> Iterator[None]:
+    """The operators' recipe: started on a legacy network, connected to the right one, and the old one removed."""
+    name = "auren-node-exporter"
+    image, *command = target.docker("inspect", name, "--format", "{{.Config.Image}}{{range .Config.Cmd}}\n{{.}}{{end}}").split("\n")
+    target.docker("rename", name, f"{name}-kept")
+    try:
+        target.docker("network", "create", "auren_default")
+        words = ["--name", name, "--network", "auren_default", "--restart", "unless-stopped"]
+        target.docker(
+            "run", "--detach", *LABEL, *words, "-v", "/proc:/host/proc:ro", "-v", "/sys:/host/sys:ro", "-v", "/:/rootfs:ro", image, *command
+        )
+        target.docker("network", "disconnect", "auren-network", f"{name}-kept")
+        target.docker("network", "connect", "--alias", "node-exporter", "auren-network", name)
+        target.docker("network", "disconnect", "auren_default", name)
+        target.docker("network", "rm", "auren_default")
+        yield
+    finally:
+        target.docker("rm", "--force", "--volumes", name)
+        target.docker("rename", f"{name}-kept", name)
+        target.docker("network", "connect", "--alias", "node-exporter", "auren-network", name)
+
+
+@contextmanager
+def scraped_at_the_host(target: Target) -> Iterator[None]:
+    """What works from the host's own point of view, and not from Prometheus'."""
+    gateway = target.docker("network", "inspect", "auren-network", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    put_in = edited("config/auren-prometheus/prometheus.yml", "auren-redis-exporter:9121", f"{gateway}:9121", RELOADED)
+    with put_in(target):
+        yield
+
+
+@contextmanager
+def moved_tag(target: Target) -> Iterator[None]:
+    ref = target.docker("inspect", "auren-node-exporter", "--format", "{{.Config.Image}}")
+    other = target.docker("inspect", "auren-redis", "--format", "{{.Image}}")
+    target.docker("tag", ref, "auren-kept:1")
+    target.docker("tag", other, ref)
+    try:
+        yield
+    finally:
+        target.docker("tag", "auren-kept:1", ref)
+        target.docker("rmi", "auren-kept:1")
+
+
+@contextmanager
+def small_disk(target: Target) -> Iterator[None]:
+    """The project's directory on a small file system that is almost full. The containers stay on the real one."""
+    aside = target.run("mktemp", "--directory")
+    target.run("cp", "-a", f"{PROJECT_DIR}/.", aside)
+    target.run("mount", "-t", "tmpfs", "-o", "size=4m,mode=0755", "tmpfs", PROJECT_DIR)
+    try:
+        target.run("cp", "-a", f"{aside}/.", PROJECT_DIR)
+        target.run("sh", "-c", FILL)
+        yield
+    finally:
+        target.run("umount", PROJECT_DIR)
+        target.run("rm", "-r", aside)
+
+
+def intruder(alias: str) -> Callable[[Target], AbstractContextManager[None]]:
+    words = ["--name", "intruder", "--network", "auren-network", "--network-alias", alias, "--entrypoint", "sleep"]
+    return between([["run", "--detach", "--init", *LABEL, *words, "redis:7-alpine", "600"]], [["rm", "--force", "--volumes", "intruder"]])
+
+
+@contextmanager
+def two_at_once(target: Target) -> Iterator[None]:
+    stopped = between([["stop", "auren-kafka-exporter"]], [["start", "auren-kafka-exporter"]])
+    renamed = between([sql("ALTER TABLE user_baselines RENAME TO gone")], [sql("ALTER TABLE gone RENAME TO user_baselines")])
+    with stopped(target), renamed(target):
+        yield
+
+
+# --- the table ------------------------------------------------------------------------------------------------------------
+
+FAULTS = [
+    Fault(
+        "another database password in one client",
+        edited("secrets/env/neuros-advanced.env", "^POSTGRES_PASSWORD=.*", "POSTGRES_PASSWORD='drifted'", recreated("neuros-advanced")),
+        (r"neuros-advanced → auren-postgres: auren-postgres:5432 does not accept the password .* POSTGRES_PASSWORD, which differs from",),
+        page="password-drift",
+    ),
+    Fault(
+        "a table that is missing",
+        between([sql("ALTER TABLE user_baselines RENAME TO gone")], [sql("ALTER TABLE gone RENAME TO user_baselines")]),
+        (r"→ auren-postgres: auren on .* has no table user_baselines",),
+        page="missing-tables",
+    ),
+    Fault(
+        "Kafka stopped",
+        between([["stop", "auren-kafka"]], [["start", "auren-kafka"]]),
+        (r"^auren-kafka is exited \(exit code \d+\): docker start auren-kafka",),
+        page="stopped-container",
+    ),
+    Fault(
+        "Kafka advertises localhost",
+        edited("services/auren-kafka.yml", "INTERNAL://auren-kafka:9092", "INTERNAL://localhost:9092", recreated("auren-kafka")),
+        (r"→ auren-kafka: auren-kafka:9092 answers, but it advertises localhost:9092",),
+        page="kafka-listeners",
+    ),
+    Fault(
+        "Redis read-only",
+        between([redis("REPLICAOF", "127.0.0.1", "1")], [redis("REPLICAOF", "NO", "ONE")]),
+        (r"→ auren-redis: auren-redis:6379 takes no writes: it is a replica of 127.0.0.1:1",),
+        page="redis-read-only",
+    ),
+    Fault(
+        "an alias dropped by a plain disconnect and connect",
+        between(
+            [["network", "disconnect", "auren-network", "auren-redis"], ["network", "connect", "auren-network", "auren-redis"]],
+            [
+                ["network", "disconnect", "auren-network", "auren-redis"],
+                ["network", "connect", "--alias", "redis", "auren-network", "auren-redis"],
+            ],
+        ),
+        (r"^auren-redis has lost the name redis on auren-network",),
+        page="lost-alias",
+    ),
+    Fault(
+        "a container on the wrong network",
+        between(
+            [
+                ["network", "create", "auren_deploy_auren-network"],
+                ["network", "connect", "auren_deploy_auren-network", "auren-postgres-exporter"],
+                ["network", "disconnect", "auren-network", "auren-postgres-exporter"],
+            ],
+            [
+                ["network", "connect", "--alias", "postgres-exporter", "auren-network", "auren-postgres-exporter"],
+                ["network", "disconnect", "auren_deploy_auren-network", "auren-postgres-exporter"],
+                ["network", "rm", "auren_deploy_auren-network"],
+            ],
+        ),
+        (r"^auren-postgres-exporter is not on auren-network \(it is on auren_deploy_auren-network\)",),
+        page="wrong-network",
+    ),
+    Fault(
+        "a creation network that is gone",
+        on_a_network_that_is_gone,
+        (r"^auren-node-exporter will not start again after a stop or a reboot: the network .* that it was created on is gone",),
+        page="creation-network",
+    ),
+    Fault(
+        "a target by the host's address",
+        scraped_at_the_host,
+        (r"host → auren-prometheus: .* scrapes redis at [\d.]+:9121 instead of auren-redis-exporter:9121",),
+        page="prometheus-targets",
+    ),
+    Fault(
+        "a target on a published port",
+        edited("config/auren-prometheus/prometheus.yml", "auren-grafana:3000", "auren-grafana:13000", RELOADED),
+        (r"host → auren-prometheus: .* scrapes grafana at auren-grafana:13000 instead of auren-grafana:3000",),
+        page="prometheus-targets",
+    ),
+    Fault(
+        "an exporter stopped",
+        between([["stop", "auren-redis-exporter"]], [["start", "auren-redis-exporter"]]),
+        (r"^auren-redis-exporter is exited",),
+        page="stopped-container",
+    ),
+    Fault(
+        # Grafana itself would start, and its panels would stay empty: tests/unit/test_probes.py. The stand-in refuses such files.
+        "another uid of the data source",
+        edited("config/auren-grafana/datasources/prometheus.yml", "uid: auren-prometheus", "uid: another", ONCE_AGAIN),
+        (r"^auren-grafana (crashes and is restarted again and again|was restarted \d+ times)",),
+        page="grafana-datasource",
+    ),
+    Fault(
+        "a panel on a metric that nobody exports",
+        edited("config/auren-grafana/dashboards/pipeline.json", '"redis_memory_used_bytes"', '"redis_memory_nobody"', ONCE_AGAIN),
+        warnings=(
+            r"the panel 'Redis memory' of the dashboard auren-pipeline is about the metric redis_memory_nobody, which nobody exports",
+        ),
+        page="empty-panels",
+    ),
+    Fault(
+        "a restart loop",
+        edited("services/auren-node-exporter.yml", "--collector.uname", "--collector.nonsense", recreated("auren-node-exporter")),
+        (r"^auren-node-exporter (crashes and is restarted again and again|was restarted \d+ times)",),
+        page="restart-loop",
+    ),
+    Fault(
+        "a tag that was moved",
+        moved_tag,
+        warnings=(r"auren-node-exporter runs an older image than the one that prom/node-exporter:\S+ is now",),
+        page="moved-tag",
+    ),
+    Fault(
+        "a file edited inside a container",
+        between(
+            [["exec", "--user", "root", "neuros-advanced", "touch", "/usr/local/hot-patch.py"]],
+            [["exec", "--user", "root", "neuros-advanced", "rm", "/usr/local/hot-patch.py"]],
+        ),
+        warnings=(r"neuros-advanced: /usr/local/hot-patch.py was changed inside the running container",),
+        page="hot-patch",
+    ),
+    Fault("a disk that is nearly full", small_disk, (rf"^only \d % of the disk of {PROJECT_DIR} is free",), page="disk-full"),
+    Fault(
+        "a stopped container without a restart policy",
+        between(
+            [["update", "--restart", "no", "auren-redis-exporter"], ["stop", "auren-redis-exporter"]],
+            [["update", "--restart", "unless-stopped", "auren-redis-exporter"], ["start", "auren-redis-exporter"]],
+        ),
+        (r"^auren-redis-exporter is exited",),
+        (r"auren-redis-exporter has no restart policy, and stays down after a crash or a reboot",),
+        page="stopped-container",
+    ),
+    Fault(
+        "a name that two containers answer to",
+        intruder("auren-redis"),
+        (r"^intruder answers to auren-redis on auren-network as well as auren-redis",),
+        page="name-twice",
+    ),
+    Fault(
+        "two faults at once",
+        two_at_once,
+        (r"^auren-kafka-exporter is exited", r"→ auren-postgres: auren on .* has no table user_baselines"),
+        page="stopped-container",
+    ),
+]
