@@ -7,13 +7,14 @@ import json
 import logging
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from auren_common.environment import SettingsError, kafka_servers, number, passwords_in, postgres_url, redis_url
 from auren_common.health import Health
 from auren_common.logs import JsonFormatter
-from auren_common.waiting import Backoff
+from auren_common.waiting import Backoff, close_within
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
@@ -168,3 +169,24 @@ def test_backoff_grows_to_its_cap_and_a_stop_ends_it():
     delays, waited = asyncio.run(scene())
     assert delays == [0.001, 0.002, 0.004, 0.004, 0.004, 0.001]
     assert waited < 1
+
+
+def test_a_clean_up_that_does_not_let_itself_be_cancelled_is_left() -> None:
+    """As a client's that goes on looking for its broker."""
+
+    async def stubborn() -> None:
+        for _second in range(100):
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.05)
+
+    async def closing() -> float:
+        begin = time.monotonic()
+        await close_within(0.1, "the client", stubborn())
+        return time.monotonic() - begin
+
+    loop = asyncio.new_event_loop()
+    try:
+        assert loop.run_until_complete(closing()) < 1
+        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))
+    finally:
+        loop.close()

@@ -38,8 +38,12 @@ class Backoff:
 
 
 async def close_within(seconds: float, what: str, closing: Awaitable[object]) -> None:
-    """Await a clean-up for at most `seconds`; one that fails or is late is logged and left."""
-    try:
-        await asyncio.wait_for(closing, seconds)
-    except Exception as error:
+    """Await a clean-up for at most `seconds`; one that fails or is late, and will not be cancelled either, is logged and left."""
+    task = asyncio.ensure_future(closing)
+    done, _late = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # whatever comes of it is nobody's matter any more
+        task.cancel()
+        log.warning("closing %s did not finish: it took more than %g s", what, seconds)
+    elif not task.cancelled() and (error := task.exception()) is not None:
         log.warning("closing %s did not finish: %s", what, brief(error))
