@@ -11,12 +11,12 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Protocol
 
 from ansible_collections.auren.stack.plugins.module_utils import validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.host_state import outside_networks
-from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Network
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Network
 
 FRESH = 60.0  # seconds: a restart that is not longer ago is told
 LOOP = 3  # restarts, the last of them fresh, that are called a loop
@@ -52,15 +52,7 @@ class Seen:
     now: float = 0.0
 
 
-class Reader(Protocol):
-    """What is asked of the Engine."""
-
-    def image(self, ref: str) -> Image | None: ...
-
-    def edited(self, container: Container, places: tuple[str, ...]) -> list[str]: ...
-
-
-def seen_of(engine: Reader, service: Service, containers: Collection[Container], networks: Collection[Network]) -> Seen:
+def seen_of(engine: Engine, service: Service, containers: Collection[Container], networks: Collection[Network]) -> Seen:
     """Reads what is not in a reading of all containers and networks."""
     container = next((one for one in containers if one.name == service.name), None)
     image = engine.image(service.image) if service.image else None

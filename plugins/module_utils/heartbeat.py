@@ -20,7 +20,7 @@ from ansible_collections.auren.stack.plugins.module_utils.definition import Serv
 from ansible_collections.auren.stack.plugins.module_utils.diagnosis import Checked
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
 from ansible_collections.auren.stack.plugins.module_utils.expectations import HOST, Check
-from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target, said
+from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target, attempt
 from ansible_collections.auren.stack.plugins.module_utils.verification import SPARE, Answer, Verifier, answered
 
 OWN = ("hop", "service", "by", "from", "port", "secret", "timeout", "slow", "unless", "free_without")  # all others are the hop's options
@@ -137,11 +137,9 @@ class Heartbeat:
             self.pulse = replace(self.pulse, facts={**self.pulse.facts, "sent": told.status != "skipped"})
         if told.status == "fail" and step.hop not in AWAY:
             self.stuck.add(step.by)
-        status = "warn" if told.status == "pass" and told.seconds > step.check.slow else told.status
-        evidence = f"{told.evidence}, but it took {told.seconds:.1f} s" if status == "warn" else told.evidence
-        kind = "slow" if status == "warn" else told.kind
+        told = told.timed(step.check.slow)
         about = (step.check.client,) if told.kind == "client" else ()
-        return Checked(f"heartbeat {step.hop}", step.by, HOST, status, kind, evidence, told.seconds, hop=True, about=about)
+        return Checked(f"heartbeat {step.hop}", step.by, HOST, told.status, told.kind, told.evidence, told.seconds, hop=True, about=about)
 
     def _ask(self, step: Step, target: Target, held: Sequence[Held]) -> dict[str, Any]:
         """One hop, in the child. A client that holds several passwords is asked about in the checks; here the first will do."""
@@ -149,13 +147,10 @@ class Heartbeat:
         options = {**step.check.options, "password": held[0].value or ""} if held else step.check.options
         facts: dict[str, Any] = {}
         try:
-            evidence, facts = hops.run(step.hop, target, options, step.check.timeout, self.pulse)
+            evidence, facts = attempt(target, lambda: hops.run(step.hop, target, options, step.check.timeout, self.pulse))
             kind = ""
         except ProbeError as error:
             evidence, kind = error.message, error.kind
-        except OSError as error:
-            told = said(target, error)
-            evidence, kind = told.message, told.kind
         evidence = without(evidence, [h.value for h in held if h.value])
         seconds = round(time.monotonic() - begin, 4)
         return {**vars(Answer("fail" if kind else "pass", kind, evidence, seconds)), "facts": facts}

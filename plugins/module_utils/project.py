@@ -18,6 +18,13 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Image, Sn
 from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
 from ansible_collections.auren.stack.plugins.module_utils.rotation import Rotation, Server, next_path, present_value
 
+DECLARED: dict[str, Any] = {  # arguments of the modules that compare a host with what is declared on it
+    "project_dir": {"type": "path", "required": True},
+    "declared": {"type": "list", "elements": "dict", "default": []},
+    "network": {"type": "str", "default": "auren-network"},
+    "disk_free": {"type": "float", "default": 5},
+}
+
 
 @dataclass(frozen=True)
 class Declared:

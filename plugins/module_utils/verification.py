@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import container_checks, disks, names, netns, validate
@@ -35,6 +35,12 @@ class Answer:
     evidence: str
     seconds: float
     about: Sequence[str] = ()
+
+    def timed(self, slow: float) -> Answer:
+        """The same, with a warning when it passed and took longer than ``slow`` seconds."""
+        if self.status != "pass" or self.seconds <= slow:
+            return self
+        return replace(self, status="warn", kind="slow", evidence=f"{self.evidence}, but it took {self.seconds:.1f} s")
 
 
 def answered(found: dict[str, Any] | None, limit: float) -> Answer:
@@ -123,14 +129,9 @@ class Verifier:
         return {key: answered(answer, limits[key]) for key, answer in zip(jobs, answers)}
 
     def _result(self, check: Check, key: tuple[str, str], told: Answer, attempts: int) -> Checked:
-        status, evidence = told.status, told.evidence
-        if status == "pass" and told.seconds > check.slow:
-            status, evidence = "warn", f"{evidence}, but it took {told.seconds:.1f} s"
-        kind = told.kind or ("slow" if status == "warn" else "")
-        about = tuple(told.about)
-        return Checked(
-            key[0], check.service.name, key[1], status, kind, evidence, told.seconds, check.speaks, attempts=attempts, about=about
-        )
+        told, service = told.timed(check.slow), check.service.name
+        seen = (told.status, told.kind, told.evidence, told.seconds)
+        return Checked(key[0], service, key[1], *seen, speaks=check.speaks, attempts=attempts, about=tuple(told.about))
 
     def place(self, check: Check) -> str:
         """Where a check is run from."""

@@ -16,12 +16,8 @@ description:
   - All checks run at the same time, each with a deadline. Nothing is changed, so check mode does the same. V(end_to_end) alone writes, and
     takes away again what it wrote; in check mode it does what V(dependencies) does.
   - When checks fail, the module fails with the reasons alone; what follows from them is C(blocked) and named in the result.
-extends_documentation_fragment: [auren.stack.common]
+extends_documentation_fragment: [auren.stack.common, auren.stack.declared]
 options:
-  project_dir:
-    description: Directory of the project on the host.
-    type: path
-    required: true
   level:
     description:
       - V(basic) looks at the containers.
@@ -32,17 +28,6 @@ options:
     type: str
     choices: [basic, dependencies, end_to_end]
     default: dependencies
-  declared:
-    description:
-      - The services to look at, as roles declare them, whoever has made their containers. Empty for those that C(site) has put on this
-        host; these are known as clients in any case.
-    type: list
-    elements: dict
-    default: []
-  network:
-    description: The network that the services in O(declared) are on.
-    type: str
-    default: auren-network
   services:
     description: Names of the services to look at; empty for all that are O(declared).
     type: list
@@ -79,10 +64,6 @@ options:
     type: list
     elements: dict
     default: []
-  disk_free:
-    description: Percent of the disks of the Engine and of the project that have to be free.
-    type: float
-    default: 5
   patience:
     description: Seconds from the begin in which everything is asked again while something fails; for who has just changed something.
     type: float
@@ -238,7 +219,7 @@ from ansible_collections.auren.stack.plugins.module_utils.expectations import ch
 from ansible_collections.auren.stack.plugins.module_utils.heartbeat import Heartbeat, steps_of
 from ansible_collections.auren.stack.plugins.module_utils.heartbeat_hops import USER
 from ansible_collections.auren.stack.plugins.module_utils.module import run
-from ansible_collections.auren.stack.plugins.module_utils.project import declared_services
+from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
 from ansible_collections.auren.stack.plugins.module_utils.report import table
 from ansible_collections.auren.stack.plugins.module_utils.verification import Verifier
 
@@ -344,10 +325,8 @@ def work_or_fail(module: AnsibleModule) -> dict[str, Any]:
 
 
 ARGUMENTS: dict[str, Any] = {
-    "project_dir": {"type": "path", "required": True},
+    **DECLARED,
     "level": {"type": "str", "choices": ["basic", "dependencies", "end_to_end"], "default": "dependencies"},
-    "declared": {"type": "list", "elements": "dict", "default": []},
-    "network": {"type": "str", "default": "auren-network"},
     "services": {"type": "list", "elements": "str", "default": []},
     "clients": {"type": "list", "elements": "str", "default": []},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
@@ -355,7 +334,6 @@ ARGUMENTS: dict[str, Any] = {
     "timeout": {"type": "float", "default": 5},
     "budget": {"type": "float", "default": 60},
     "heartbeat": {"type": "list", "elements": "dict", "default": []},
-    "disk_free": {"type": "float", "default": 5},
     "patience": {"type": "float", "default": 0},
 }
 

@@ -14,25 +14,7 @@ description:
   - Tells of drift, files that were changed inside containers, tags that were moved, missing restart policies, names that two answer to,
     containers that look like duplicates or that nobody knows, addresses that are written down, and disks that are nearly full.
   - Asks no service anything; M(auren.stack.service_verification) does. Changes nothing.
-extends_documentation_fragment: [auren.stack.common]
-options:
-  project_dir:
-    description: Directory of the project on the host.
-    type: path
-    required: true
-  declared:
-    description: The services as roles declare them. Empty for those that C(site) has put on this host.
-    type: list
-    elements: dict
-    default: []
-  network:
-    description: The network that the services in O(declared) are on.
-    type: str
-    default: auren-network
-  disk_free:
-    description: Percent of the disks of the Engine and of the project that have to be free.
-    type: float
-    default: 5
+extends_documentation_fragment: [auren.stack.common, auren.stack.declared]
 attributes:
   check_mode:
     description: Reads and changes nothing, in check mode as without it.
@@ -163,7 +145,7 @@ from ansible_collections.auren.stack.plugins.module_utils.disks import disks
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
-from ansible_collections.auren.stack.plugins.module_utils.project import declared_services
+from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
@@ -184,16 +166,8 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     }
 
 
-ARGUMENTS: dict[str, Any] = {
-    "project_dir": {"type": "path", "required": True},
-    "declared": {"type": "list", "elements": "dict", "default": []},
-    "network": {"type": "str", "default": "auren-network"},
-    "disk_free": {"type": "float", "default": 5},
-}
-
-
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+    run(AnsibleModule(argument_spec=DECLARED, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

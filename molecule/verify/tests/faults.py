@@ -83,6 +83,13 @@ def redis(*words: str) -> list[str]:
     return ["exec", "auren-redis", "sh", "-c", login, "redis-cli", *words]
 
 
+def stopped(name: str) -> Callable[[Target], AbstractContextManager[None]]:
+    return between([["stop", name]], [["start", name]])
+
+
+table_gone = between([sql("ALTER TABLE user_baselines RENAME TO gone")], [sql("ALTER TABLE gone RENAME TO user_baselines")])
+
+
 @contextmanager
 def on_a_network_that_is_gone(target: Target) -> Iterator[None]:
     """The operators' recipe: started on a legacy network, connected to the right one, and the old one removed."""
@@ -150,9 +157,7 @@ def intruder(alias: str) -> Callable[[Target], AbstractContextManager[None]]:
 
 @contextmanager
 def two_at_once(target: Target) -> Iterator[None]:
-    stopped = between([["stop", "auren-kafka-exporter"]], [["start", "auren-kafka-exporter"]])
-    renamed = between([sql("ALTER TABLE user_baselines RENAME TO gone")], [sql("ALTER TABLE gone RENAME TO user_baselines")])
-    with stopped(target), renamed(target):
+    with stopped("auren-kafka-exporter")(target), table_gone(target):
         yield
 
 
@@ -167,13 +172,13 @@ FAULTS = [
     ),
     Fault(
         "a table that is missing",
-        between([sql("ALTER TABLE user_baselines RENAME TO gone")], [sql("ALTER TABLE gone RENAME TO user_baselines")]),
+        table_gone,
         (r"→ auren-postgres: auren on .* has no table user_baselines",),
         page="missing-tables",
     ),
     Fault(
         "Kafka stopped",
-        between([["stop", "auren-kafka"]], [["start", "auren-kafka"]]),
+        stopped("auren-kafka"),
         (r"^auren-kafka is exited \(exit code \d+\): docker start auren-kafka",),
         page="stopped-container",
     ),
@@ -238,7 +243,7 @@ FAULTS = [
     ),
     Fault(
         "an exporter stopped",
-        between([["stop", "auren-redis-exporter"]], [["start", "auren-redis-exporter"]]),
+        stopped("auren-redis-exporter"),
         (r"^auren-redis-exporter is exited",),
         page="stopped-container",
     ),

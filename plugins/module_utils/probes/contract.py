@@ -12,8 +12,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
+T = TypeVar("T")
 Resolve = Callable[[str, float], "list[str]"]  # (name, timeout in seconds) → addresses, at least one; raises ProbeError("dns")
 Probe = Callable[["Target", Mapping[str, Any], float], str]
 
@@ -90,6 +91,14 @@ def said(target: Target, error: Exception) -> ProbeError:
     if isinstance(error, ConnectionError):
         return ProbeError("protocol", f"{target} closed the connection: {error}")
     return ProbeError("unreachable", f"{target} cannot be reached: {error}")
+
+
+def attempt(target: Target, work: Callable[[], T]) -> T:
+    """Do it; whatever is wrong with the connection is a ProbeError as well."""
+    try:
+        return work()
+    except OSError as error:
+        raise said(target, error) from error
 
 
 def receive(connection: socket.socket, count: int) -> bytes:

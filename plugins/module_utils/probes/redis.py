@@ -16,11 +16,11 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable
 
-from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target, receive
+from ansible_collections.auren.stack.plugins.module_utils.probes.contract import ProbeError, Target
 
 LONGEST = 4096  # bytes of a one-line answer
 LIFETIME = "60"  # seconds of a key that nobody deletes
-LONGEST_INFO = 1 << 20  # bytes of the answer to INFO
+LONGEST_TEXT = 1 << 20  # bytes of a bulk string
 
 
 def command(*words: str) -> bytes:
@@ -87,48 +87,51 @@ def _scanned(connection: socket.socket, target: Target, cursor: str, pattern: st
     return following, [_bulk(connection, target) for _key in range(int(_line(connection, target)[1:]))]
 
 
-def _line(connection: socket.socket, target: Target) -> str:
-    """One line of an answer, byte by byte: what follows it belongs to the next."""
+def _exactly(connection: socket.socket, target: Target, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        chunk = connection.recv(count - len(data))
+        if not chunk:
+            raise ProbeError("protocol", f"{target} closed the connection in the middle of an answer")
+        data += chunk
+    return data
+
+
+def _head(connection: socket.socket, target: Target) -> str:
+    """The first line of an answer, byte by byte: what follows it is not of this line. An error is one as well."""
     line = b""
     while not line.endswith(b"\r\n"):
-        line += receive(connection, 1)
+        line += _exactly(connection, target, 1)
         if len(line) > LONGEST:
             raise ProbeError("protocol", f"{target} does not speak the protocol of Redis")
-    if line.startswith(b"-"):
-        raise _refused(target, line[:-2].decode(errors="replace"))
     return line[:-2].decode(errors="replace")
 
 
-def _bulk(connection: socket.socket, target: Target) -> str:
-    """A bulk string. Raises ProbeError when it is none."""
-    head = _line(connection, target)
-    if not head.startswith("$") or not head[1:].isdigit():
+def _line(connection: socket.socket, target: Target) -> str:
+    """The same, an error raised as a ProbeError."""
+    head = _head(connection, target)
+    if head.startswith("-"):
+        raise _refused(target, head)
+    return head
+
+
+def _text(connection: socket.socket, target: Target, head: str) -> str:
+    """The rest of a bulk string. Raises ProbeError when its first line is none of one."""
+    if not head.startswith("$") or not head[1:].isdigit() or int(head[1:]) > LONGEST_TEXT:
         raise ProbeError("protocol", f"{target} does not speak the protocol of Redis")
-    return receive(connection, int(head[1:]) + 2)[:-2].decode(errors="surrogateescape")
+    return _exactly(connection, target, int(head[1:]) + 2)[:-2].decode(errors="surrogateescape")
+
+
+def _bulk(connection: socket.socket, target: Target) -> str:
+    return _text(connection, target, _line(connection, target))
 
 
 def _info(connection: socket.socket, target: Target) -> dict[str, str]:
-    """The answer to INFO: a bulk string of lines ``key:value``. Raises ProbeError."""
+    """The answer to INFO: lines ``key:value``; none for a user without the right to ask. Raises ProbeError."""
     connection.sendall(command("INFO"))
-    data = b""
-    while b"\r\n" not in data:
-        data += _more(connection, target)
-    head, _end, rest = data.partition(b"\r\n")
-    if head.startswith(b"-"):  # a user without the right to ask
-        return {}
-    if not head.startswith(b"$") or not head[1:].isdigit() or int(head[1:]) > LONGEST_INFO:
-        raise ProbeError("protocol", f"{target} does not speak the protocol of Redis")
-    while len(rest) < int(head[1:]):
-        rest += _more(connection, target)
-    lines = rest.decode(errors="replace").splitlines()
+    head = _head(connection, target)
+    lines = [] if head.startswith("-") else _text(connection, target, head).splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
-
-
-def _more(connection: socket.socket, target: Target) -> bytes:
-    chunk = connection.recv(LONGEST)
-    if not chunk:
-        raise ProbeError("protocol", f"{target} closed the connection in the middle of an answer")
-    return chunk
 
 
 def _takes_writes(target: Target, info: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.probes import dns, grafana, http, kafka, postgres, prometheus, redis, tcp
-from ansible_collections.auren.stack.plugins.module_utils.probes.contract import Probe, ProbeError, Result, Target, said
+from ansible_collections.auren.stack.plugins.module_utils.probes.contract import Probe, ProbeError, Result, Target, attempt
 
 PROBES: dict[str, Probe] = {
     "dns": dns.probe,
@@ -40,9 +40,6 @@ def run(name: str, target: Target, options: Mapping[str, Any], timeout: float) -
     """Run a probe to its end. timeout: seconds for each of its steps; whoever calls keeps the time of the whole."""
     start = time.monotonic()
     try:
-        return Result(True, PROBES[name](target, options, timeout), time.monotonic() - start)
+        return Result(True, attempt(target, lambda: PROBES[name](target, options, timeout)), time.monotonic() - start)
     except ProbeError as error:
-        told = error
-    except OSError as error:
-        told = said(target, error)
-    return Result(False, told.message, time.monotonic() - start, told.kind, told.about)
+        return Result(False, error.message, time.monotonic() - start, error.kind, error.about)
