@@ -30,6 +30,18 @@ class Runner(Protocol):
         """Status, output and errors of a command."""
 
 
+def docker_compose(run: Runner, *words: str, keeps: Sequence[int] = ()) -> tuple[int, str]:
+    """Status of one call, and what it printed. keeps: file descriptors that its processes hold open."""
+    if not _cli():
+        raise StackError("the command docker is missing on the target: run the role docker_host, or install docker-cli", "no_cli", "docker")
+    status, out, err = run(["docker", "compose", *words], path_prefix=PATHS, environ_update=NEUTRAL, pass_fds=keeps)
+    return status, f"{out}\n{err}".strip()
+
+
+def _cli() -> str | None:
+    return shutil.which("docker", path=f"{PATHS}:{os.environ.get('PATH', '')}")
+
+
 class Compose:
     """The Compose project in a house's directory. keeps: file descriptors that its processes hold open, so that a lock outlives us."""
 
@@ -37,24 +49,16 @@ class Compose:
         self.house, self.run = house, run
         self.keeps: Sequence[int] = ()
 
-    def _cli(self) -> str | None:
-        return shutil.which("docker", path=f"{PATHS}:{os.environ.get('PATH', '')}")
-
     def _run(self, *words: str) -> tuple[int, str]:
         """Status and what it printed."""
-        if not self._cli():
-            raise StackError(
-                "the command docker is missing on the target: run the role docker_host, or install docker-cli", "no_cli", "docker"
-            )
-        status, out, err = self.run(["docker", "compose", *words], path_prefix=PATHS, environ_update=NEUTRAL, pass_fds=self.keeps)
-        return status, f"{out}\n{err}".strip()
+        return docker_compose(self.run, *words, keeps=self.keeps)
 
     def check_version(self, may_be_missing: bool = False) -> None:
         """Raise StackError when Compose v2 is missing or too old for the files we write.
 
         may_be_missing: in check mode, where it would have been installed before.
         """
-        if may_be_missing and not self._cli():
+        if may_be_missing and not _cli():
             return
         status, said = self._run("version", "--short")
         if may_be_missing and status:

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pwd
+import tarfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ from ansible_collections.auren.stack.plugins.module_utils import layer
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import (
     LABEL_IMAGE,
+    PREVIOUS,
     Container,
     Image,
     Network,
@@ -161,13 +164,15 @@ class Engine:
         return Image(raw["Id"], split_env(config.get("Env")), config.get("Labels") or {}, tuple(raw.get("RepoDigests") or ()))
 
     def built_images(self) -> list[tuple[str, str]]:
-        """Images that were built here, as (id, name). What others built on them inherits the label, but not the name in it."""
+        """Images that were built here, as (id, name), also those that are kept. What others built on them inherits the label, but not the
+        name in it."""
         with _told("read", "the images"):
             known = self.api.images(filters={"label": LABEL_IMAGE})
         found = []
         for raw in known:
             tags, own = raw.get("RepoTags") or [], raw["Labels"][LABEL_IMAGE]
-            found += [(raw["Id"], own)] if own in tags else []
+            kept = own.rpartition(":")[0] + PREVIOUS
+            found += [(raw["Id"], name) for name in (own, kept) if name in tags][:1]
         return found
 
     def networks(self) -> list[Network]:
@@ -187,6 +192,15 @@ class Engine:
     def logs(self, name: str, tail: int = 15) -> str:
         with _told("read the log of", name):
             return bytes(self.api.logs(name, tail=tail)).decode(errors="replace").strip()
+
+    def files(self, container: str, folder: str) -> dict[str, bytes]:
+        """The files below a folder of a container in any state: path from there → content. Raises StackError when it is not there."""
+        with _told(f"read {folder} of", container):
+            stream, _stat = self.api.get_archive(container, f"{folder.rstrip('/')}/.")
+            packed = io.BytesIO(b"".join(stream))
+        with tarfile.open(fileobj=packed) as archive:
+            members = [(member.name, archive.extractfile(member)) for member in archive if member.isfile()]
+            return {name[2:] if name.startswith("./") else name: found.read() for name, found in members if found}
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -251,6 +265,11 @@ class Engine:
         with _told("stop", name):
             self.api.stop(name)
 
+    def discard(self, name: str) -> None:
+        """Remove a container in any state, without its grace period."""
+        with _told("remove", name):
+            self.api.remove_container(name, force=True)
+
     def remove_container(self, name: str) -> None:
         """Remove a stopped container; its named volumes stay."""
         with _told("remove", name):
@@ -259,6 +278,21 @@ class Engine:
     def remove_image(self, ref: str) -> None:
         with _told("remove image", ref):
             self.api.remove_image(ref)
+
+    def keep_image(self, image: str, ref: str) -> None:
+        """Give an image the name ``ref``. The one that had it before is removed where it has no other name and no container."""
+        before = self.image(ref)
+        repository, _colon, tag = ref.rpartition(":")
+        with _told(f"tag {image} as", ref):
+            self.api.tag(image, repository, tag)
+        if before and before.id != image:
+            with contextlib.suppress(StackError):  # a container, or another image, still needs it
+                if not self.tags(before.id):
+                    self.remove_image(before.id)
+
+    def tags(self, image: str) -> list[str]:
+        with _told("look at image", image):
+            return list(self.api.inspect_image(image).get("RepoTags") or [])
 
     # --- images -----------------------------------------------------------------------------------------------------
 
@@ -286,12 +320,6 @@ class Engine:
         """Load an image archive made by ``docker save``."""
         with _told("load", path), open(path, "rb") as archive:
             _follow(self.api.load_image(archive), "load", path)
-
-    def build(self, ref: str, context: Any, labels: dict[str, str]) -> None:
-        """Build an image from a tar stream with the builder that every Engine has."""
-        with _told("build", ref):
-            stream = self.api.build(fileobj=context, custom_context=True, tag=ref, labels=labels, rm=True, forcerm=True, decode=True)
-            _follow(stream, "build", ref)
 
 
 def _follow(stream: Any, verb: str, target: str) -> None:

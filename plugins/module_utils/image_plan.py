@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Callable
+from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_CONTEXT, LABEL_OFFLINE, Image
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_CONTEXT, LABEL_OFFLINE, PREVIOUS, Image
 from ansible_collections.auren.stack.plugins.module_utils.validate import check_reference
 
 
@@ -17,14 +17,14 @@ from ansible_collections.auren.stack.plugins.module_utils.validate import check_
 class Wanted:
     """An image that a service asks for.
 
-    digest, bases: of its build context, when it is built from one of its own; else empty. data: the mount point of the data
-    that the image has to be able to read, empty when there is none.
+    build: what it is built from, as the lookup build_context takes it; empty when it is not built from a context of its own. digest, bases:
+    of this context. data: the mount point of the data that the image has to be able to read, empty when there is none.
     """
 
     image: str
     service: str
     role: str
-    context: str = ""
+    build: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     bases: tuple[str, ...] = ()
     data: str = ""
@@ -49,12 +49,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Step:
-    """One image to obtain. how: pull, build, load or base (the root file system of the offline set)."""
+    """One image to obtain. how: pull, build, load or base (the root file system of the offline set). build: the context, see Wanted."""
 
     how: str
     image: str
     cause: str
-    context: str = ""
+    build: Mapping[str, Any] = field(default_factory=dict)
     stands_in: str = ""
     offline: bool = False
 
@@ -123,9 +123,22 @@ class Planner:
             return
         for base in wanted.bases:
             if not self.ask.present(base):
-                self._obtain(Wanted(base, wanted.service, wanted.role))
+                self._base(base, wanted)
         cause = f"{renewed} that it is built on changes" if renewed else "its files changed" if present else "it is not on this host"
-        self._add(Step("build", wanted.image, cause, wanted.context))
+        self._add(Step("build", wanted.image, cause, wanted.build))
+
+    def _base(self, base: str, wanted: Wanted) -> None:
+        """An image that a Dockerfile starts from."""
+        try:
+            self._obtain(Wanted(base, wanted.service, wanted.role))
+        except StackError as error:
+            raise StackError(
+                f"{wanted.image} of {wanted.service} is built on {base}, which is not on this host and cannot be had: {error.detail}. Load "
+                f"{base} by hand, or let the Dockerfile in {wanted.build['context']} start from another image. Nothing was changed",
+                error.kind,
+                base,
+                error.detail,
+            ) from error
 
     def _planned(self, images: Iterable[str]) -> str:
         """The first of these images that the plan is about to make or pull anew; empty when none is."""
@@ -223,12 +236,19 @@ class Planner:
                 present = self.ask.present(need)
                 if not present:
                     self._build(self.recipes[need], "other images are built on it")
-        self._add(Step(recipe.how, recipe.image, cause, recipe.context, recipe.stands_in, offline=True))
+        self._add(Step(recipe.how, recipe.image, cause, {"context": recipe.context}, recipe.stands_in, offline=True))
 
     def _missing(self, wanted: Wanted, why: str) -> StackError:
+        if wanted.image.endswith(PREVIOUS):
+            return StackError(
+                f"there is no earlier version of {wanted.service} on this host to go back to ({wanted.image}). Nothing was changed",
+                "image_missing",
+                wanted.image,
+            )
         return StackError(
             f"the image {wanted.image} of {wanted.service} is not on this host and {why}. Load it by hand, or set {wanted.role}_image "
             "to one that can be had. Nothing was changed",
             "image_missing",
             wanted.image,
+            why,
         )

@@ -9,11 +9,13 @@ from typing import Any
 
 LABEL_SERVICE = "auren.stack.service"  # ours, and which service it is
 LABEL_SPEC = "auren.stack.spec"  # digest per leaf of the definition it was made from
+PREVIOUS = ":previous"  # the tag under which the image that a service ran before is kept
 LABEL_CONTEXT = "auren.stack.context"  # digest of the files an image was built from
 LABEL_IMAGE = "auren.stack.image"  # the name an image was built as here; what is built on it inherits the label
 LABEL_OFFLINE = "auren.stack.offline"  # image of the offline set
 LABEL_STANDS_IN = "auren.stack.stands-in"  # what it stands in for, in a sentence
 LABEL_COMPOSE_PROJECT = "com.docker.compose.project"
+BUILD_PROJECT = "auren-stack-build"  # the Compose project in which images are built; no container is ever made in it
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,14 @@ def split_env(lines: Any) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines or [] if "=" in line)
 
 
+def _labels(raw: dict[str, str] | None) -> dict[str, str]:
+    """Of a container. What Compose writes on an image that it builds, the image's containers inherit: that makes none of them Compose's."""
+    labels = raw or {}
+    if labels.get(LABEL_COMPOSE_PROJECT) != BUILD_PROJECT:
+        return labels
+    return {name: value for name, value in labels.items() if not name.startswith("com.docker.compose.")}
+
+
 def container_from_inspect(raw: dict[str, Any]) -> Container:
     """From ``GET /containers/{id}/json`` (Engine API 1.41 and later)."""
     state, config, host = raw["State"], raw["Config"], raw["HostConfig"]
@@ -237,7 +247,7 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         network_mode=host.get("NetworkMode", ""),
         restart_policy=_policy(host.get("RestartPolicy") or {}),
         pid=state.get("Pid", 0),
-        labels=config.get("Labels") or {},
+        labels=_labels(config.get("Labels")),
         env=split_env(config.get("Env")),
         endpoints=_endpoints(
             raw["NetworkSettings"]["Networks"], (raw["Name"].lstrip("/"), raw["Id"]), state["Status"] in ("running", "paused")
@@ -262,7 +272,7 @@ def container_from_list(raw: dict[str, Any]) -> Container:
         image_id=raw["ImageID"],
         state=raw["State"],
         network_mode=(raw.get("HostConfig") or {}).get("NetworkMode", ""),
-        labels=raw.get("Labels") or {},
+        labels=_labels(raw.get("Labels")),
         endpoints=_endpoints((raw.get("NetworkSettings") or {}).get("Networks") or {}, ("", raw["Id"])),
         bindings=tuple(
             Binding(p.get("IP", ""), p["PublicPort"], f"{p['PrivatePort']}/{p['Type']}")

@@ -95,15 +95,13 @@ failure:
 
 import base64
 import contextlib
-import gzip
-import io
 import os
 import time
 from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils import guards
+from ansible_collections.auren.stack.plugins.module_utils import guards, image_build
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
 from ansible_collections.auren.stack.plugins.module_utils.image_plan import Planner, Questions, Recipe, Step, Wanted
@@ -123,14 +121,14 @@ def wanted_images(params: dict[str, Any], volumes: dict[str, str]) -> list[Wante
     for entry in params["services"]:
         guarded = next((d["volume"] for d in entry.get("data") or [] if d.get("guard")), "")
         mountpoint = volumes.get(guarded, "")
-        context = (entry.get("build") or {}).get("context") or ""
-        known = params["contexts"].get(context) or {}
+        built = entry.get("build") or {}
+        known = params["contexts"].get(built.get("context") or "") or {}
         found.append(
             Wanted(
                 image=str(entry["compose"]["image"]),
                 service=entry["name"],
                 role=entry.get("role", entry["name"]),
-                context=context,
+                build=built,
                 digest=known.get("digest", ""),
                 bases=tuple(known.get("bases") or ()),
                 data=mountpoint if mountpoint and guards.holds_data(mountpoint) else "",
@@ -201,7 +199,7 @@ def plan(engine: Engine, params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def build(engine: Engine, step: dict[str, Any]) -> None:
+def build(module: AnsibleModule, engine: Engine, step: dict[str, Any]) -> None:
     """Build, and take the image away that the name stood for before, where it was built here and nobody uses it.
 
     Every label is set, if only to nothing: an image inherits those of its base.
@@ -210,20 +208,20 @@ def build(engine: Engine, step: dict[str, Any]) -> None:
     stands_in = step["stands_in"] if step.get("offline") else ""
     labels = {LABEL_CONTEXT: step["digest"], LABEL_IMAGE: ref, LABEL_STANDS_IN: stands_in}
     labels[LABEL_OFFLINE] = "true" if step.get("offline") else ""
-    engine.build(ref, io.BytesIO(gzip.decompress(base64.b64decode(step["archive"]))), labels)
+    image_build.build(module.run_command, ref, base64.b64decode(step["archive"]), (step.get("build") or {}).get("args") or {}, labels)
     now = engine.image(ref)
     if before and now and before.id != now.id and before.labels.get(LABEL_IMAGE) == ref:
         with contextlib.suppress(StackError):  # a container, or another image, still needs it
             engine.remove_image(before.id)
 
 
-def obtain(engine: Engine, step: dict[str, Any]) -> None:
+def obtain(module: AnsibleModule, engine: Engine, step: dict[str, Any]) -> None:
     if step["how"] == "pull":
         engine.pull(step["image"])
     elif step["how"] == "load":
         engine.load(step["image"])
     else:
-        build(engine, step)
+        build(module, engine, step)
 
 
 def remove(engine: Engine, check_mode: bool) -> dict[str, Any]:
@@ -245,7 +243,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     text = f"{step['how']} {step['image']}: {step['cause']}"
     start = time.monotonic()
     if not module.check_mode:
-        obtain(engine, step)
+        obtain(module, engine, step)
     seconds = time.monotonic() - start
     return {"changed": True, "actions": [text], "operations": [f"{text} ({seconds:.1f} s)"]}
 

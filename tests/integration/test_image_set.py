@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.auren.stack.plugins.lookup import build_context
+from ansible_collections.auren.stack.plugins.lookup.build_context import Context
 
 from tests.integration.harness import RUN, Project, Result, docker, free_port, image, run_module
 
@@ -127,11 +128,11 @@ def test_a_context_is_built_and_built_again_when_its_files_change(project: Proje
 
     def step(said: str) -> list[dict[str, Any]]:
         (context / "said").write_text(said)
-        known = {"digest": build_context.digest(context), "bases": build_context.bases(context)}
+        known = {"digest": build_context.digest(Context(context)), "bases": build_context.bases(Context(context))}
         service = wanted(project, tag, build={"context": str(context)})
         asked = {"services": [service], "contexts": {str(context): known}, "source": "auto", "disk_mb": 1}
         steps = run_module("image_set", asked).output["steps"]
-        return [{**found, **known, "archive": build_context.archive(context)} for found in steps]
+        return [{**found, **known, "archive": build_context.archive(Context(context))} for found in steps]
 
     built = obtain(step("one")[0])
     assert built.output["operations"][0].startswith(f"build {tag}: it is not on this host (")

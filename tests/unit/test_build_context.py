@@ -10,7 +10,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible_collections.auren.stack.plugins.lookup import build_context
+from ansible_collections.auren.stack.plugins.lookup.build_context import Context
 
 
 def make(folder: Path, umask: int = 0o022, **files: str) -> Path:
@@ -31,8 +33,8 @@ def test_umask_time_order_and_caches_do_not_count(tmp_path: Path) -> None:
     )
     for path in two.rglob("*"):
         os.utime(path, (1, 1))
-    assert build_context.digest(one) == build_context.digest(two)
-    assert build_context.archive(one) == build_context.archive(two)
+    assert build_context.digest(Context(one)) == build_context.digest(Context(two))
+    assert build_context.archive(Context(one)) == build_context.archive(Context(two))
 
 
 @pytest.mark.parametrize("change", ["content", "name", "new file", "executable", "moved boundary"])
@@ -48,7 +50,7 @@ def test_every_change_of_a_file_counts(tmp_path: Path, change: str) -> None:
         (two / "b").chmod(0o755)
     else:
         (two / "app" / "main.py").write_text("x\nb")
-    assert build_context.digest(one) != build_context.digest(two)
+    assert build_context.digest(Context(one)) != build_context.digest(Context(two))
 
 
 @pytest.mark.parametrize(
@@ -64,13 +66,31 @@ def test_every_change_of_a_file_counts(tmp_path: Path, change: str) -> None:
     ],
 )
 def test_the_images_that_it_starts_from(tmp_path: Path, dockerfile: str, bases: list[str]) -> None:
-    assert build_context.bases(make(tmp_path, Dockerfile=dockerfile)) == bases
+    assert build_context.bases(Context(make(tmp_path, Dockerfile=dockerfile))) == bases
 
 
 def test_the_archive_is_what_an_engine_builds_from(tmp_path: Path) -> None:
     folder = make(tmp_path, run="#!/bin/sh\n")
     (folder / "run").chmod(0o700)
-    packed = gzip.decompress(base64.b64decode(build_context.archive(folder)))
+    packed = gzip.decompress(base64.b64decode(build_context.archive(Context(folder))))
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         found = {m.name: (oct(m.mode), m.uid, m.mtime) for m in tar.getmembers()}
     assert found == {"Dockerfile": ("0o644", 0, 0), "app/main.py": ("0o644", 0, 0), "run": ("0o755", 0, 0)}
+
+
+def test_a_dockerfile_of_ours_and_arguments_take_the_place_of_the_folder_s(tmp_path: Path) -> None:
+    folder = make(tmp_path, **{"dist/old.js": "1", "node_modules/x/index.js": "2", ".git/HEAD": "3"})
+    text = "ARG base=b:1\nARG other\nFROM ${base}\nFROM $other\nCOPY --from=0 /x /x\n"
+    ours = Context.of({"context": str(folder), "dockerfile": text, "args": {"other": "c:2"}, "ignore": ["dist"]})
+    assert [(file.name, file.content) for file in ours.files()] == [("Dockerfile", text.encode()), ("app/main.py", b"x\n")]
+    assert build_context.bases(ours) == ["b:1", "c:2"]
+    digests = {
+        build_context.digest(Context.of({"context": str(folder), "dockerfile": text, "args": args})) for args in ({}, {"other": "c:2"})
+    }
+    assert len(digests | {build_context.digest(ours)}) == 3
+
+
+@pytest.mark.parametrize(("folder", "said"), [("nowhere", "is no folder on the controller"), ("", "holds no Dockerfile")])
+def test_what_cannot_be_built_is_named(tmp_path: Path, folder: str, said: str) -> None:
+    with pytest.raises(AnsibleError, match=said):
+        Context.of(str(tmp_path / folder))

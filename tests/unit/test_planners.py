@@ -150,8 +150,22 @@ def test_data_of_the_stand_in_stays_with_the_stand_in_when_the_registry_answers_
     ],
 )
 def test_an_image_of_our_own_is_built_when_its_files_changed(present: dict[str, Image], steps: list[str]) -> None:
-    wanted = Wanted("app:1", "app", "app", context="/c/app", digest="abc", bases=("redis:7",))
+    wanted = Wanted("app:1", "app", "app", build={"context": "/c/app"}, digest="abc", bases=("redis:7",))
     assert [step.text() for step in plan("auto", present, "is not there", wanted).steps] == steps
+
+
+def test_a_base_that_cannot_be_had_names_the_dockerfile() -> None:
+    wanted = Wanted("app:1", "app", "app", build={"context": "/c/app"}, digest="abc", bases=("theirs:1",))
+    [conflict] = plan("auto", {}, "is not there", wanted).conflicts
+    assert conflict.message.startswith(
+        "app:1 of app is built on theirs:1, which is not on this host and cannot be had: no registry offers it"
+    )
+    assert "let the Dockerfile in /c/app start from another image" in conflict.message
+
+
+def test_no_earlier_version_is_said_so() -> None:
+    [conflict] = plan("auto", {}, "is not there", Wanted("app:previous", "app", "app")).conflicts
+    assert conflict.message == "there is no earlier version of app on this host to go back to (app:previous). Nothing was changed"
 
 
 def test_each_image_is_obtained_once_and_a_bad_reference_is_told() -> None:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the root of all offline images: Debian trixie without documents, from this host's own package mirror, with this
-# host's certificate authorities, proxy and pip settings, so that apt, pip and mvn work in whatever is built on it.
+# host's certificate authorities, proxy, pip and npm settings, so that apt, pip, npm and mvn work in whatever is built
+# on it.
 #
 #   build.sh TAG [LABEL=VALUE ...]      prints one line: "TAG unchanged" or "TAG built in N s"
 #
@@ -39,6 +40,18 @@ apt_settings() {
     apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)' || true
 }
 
+# Prints npmrc lines: the registry and how this host reaches it, as npm itself says or, without npm, as its files do
+# (the user's last: npm takes the last of two). Never a token, a login or a password.
+npm_settings() {
+    if command -v npm >/dev/null; then
+        (cd / && npm config get registry proxy https-proxy noproxy 2>/dev/null) || true
+    else
+        cat /etc/npmrc /usr/etc/npmrc /usr/local/etc/npmrc ~/.npmrc 2>/dev/null || true
+    fi | sed -nE '/=[[:space:]]*(null)?$/d
+        s|//[^/@]*@|//|
+        s/^[[:space:]]*((registry|proxy|https-proxy|noproxy)[[:space:]]*=)/\1/p'
+}
+
 first_of() { local path; for path; do if [ -r "$path" ]; then echo "$path"; return; fi; done; }
 
 # Adds to the image the authorities that only this host trusts. As files of ca-certificates they survive its next
@@ -57,10 +70,11 @@ chroot "$1" update-ca-certificates >/dev/null
 HOOK
 }
 
-export AUTHORITIES PIP_SETTINGS
+export AUTHORITIES PIP_SETTINGS NPM_SETTINGS
 AUTHORITIES=$(first_of /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /dev/null)
 PIP_SETTINGS=$(first_of /etc/pip.conf /etc/xdg/pip/pip.conf ~/.config/pip/pip.conf ~/.pip/pip.conf /dev/null)
-context=$( (cat "$0" "$AUTHORITIES" "$PIP_SETTINGS"; sources; apt_settings) | sha256sum | cut -c1-32)
+NPM_SETTINGS=$(npm_settings)
+context=$( (cat "$0" "$AUTHORITIES" "$PIP_SETTINGS"; echo "$NPM_SETTINGS"; sources; apt_settings) | sha256sum | cut -c1-32)
 
 known=$(docker image inspect --format '{{index .Config.Labels "auren.stack.context"}}' "$tag" 2>/dev/null || true)
 if [ "$known" = "$context" ]; then
@@ -87,6 +101,7 @@ if ! mmdebstrap --quiet --variant=minbase --format=tar --include=ca-certificates
     --customize-hook='mkdir -p "$1/usr/share/man/man1" "$1/usr/share/man/man7"' \
     --customize-hook="sh $work/authorities \"\$1\"" \
     --customize-hook='sed "/^ *cert *=/d" "$PIP_SETTINGS" >"$1/etc/pip.conf"' \
+    --customize-hook='echo "$NPM_SETTINGS" >"$1/etc/npmrc"' \
     "$suite" "$work/root.tar" "${mirrors[@]}" 2>"$work/log"; then
     tail -n 20 "$work/log" >&2
     exit 1
