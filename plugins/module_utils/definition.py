@@ -16,6 +16,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SER
 from ansible_collections.auren.stack.plugins.module_utils.plan import digest
 from ansible_collections.auren.stack.plugins.module_utils.yaml_text import dump
 
+CANDIDATE = "-candidate"  # how the name of a new version that is tried ends
 SECRETS_MOUNT = "/run/secrets"
 
 
@@ -76,6 +77,11 @@ class Service:
     @property
     def reload(self) -> Mapping[str, Any]:
         return self.entry.get("reload") or {}
+
+    @property
+    def candidate(self) -> Mapping[str, Any]:
+        """How a new version is tried beside the present one; empty when it is not. See ``candidate``."""
+        return self.entry.get("candidate") or {}
 
     @property
     def gated_by_health(self) -> bool:

@@ -23,7 +23,7 @@ class Check:
     """One expectation, from one place. port: inside the network, 0 for none. secret: whose value the client holds; empty for none.
 
     timeout: seconds that it may take. slow: seconds from which on it is a warning although it passes. open: it can be asked without the
-    secret, too, where nobody has given one.
+    secret, too, where nobody has given one. apart: the path, where the service promises several on one port.
     """
 
     service: Service
@@ -35,10 +35,11 @@ class Check:
     timeout: float = TIMEOUT
     slow: float = SLOW
     open: bool = False
+    apart: str = ""
 
     @property
     def label(self) -> str:
-        return f"{self.probe} {self.service.name}" + (f":{self.port}" if self.port else "")
+        return f"{self.probe} {self.service.name}" + (f":{self.port}" if self.port else "") + self.apart
 
     @property
     def speaks(self) -> bool:
@@ -67,7 +68,9 @@ def _expanded(service: Service, entry: Mapping[str, Any], usual: float) -> list[
     options = {key: value for key, value in entry.items() if key not in OWN}
     timeout, slow = float(entry.get("timeout") or usual), float(entry.get("slow") or SLOW)
     port, secret = int(entry.get("port") or 0), str(entry.get("secret") or "")
-    return [Check(service, entry["probe"], port, str(client), secret, options, timeout, slow) for client in entry["from"]]
+    alike = [one for one in service.entry["checks"] if all(str(one.get(key)) == str(entry.get(key)) for key in ("probe", "port"))]
+    apart = str(entry.get("path") or "") if len(alike) > 1 else ""
+    return [Check(service, entry["probe"], port, str(client), secret, options, timeout, slow, apart=apart) for client in entry["from"]]
 
 
 def _mistakes(path: str, entry: Any, clients: Collection[str] | None) -> Iterator[StackError]:

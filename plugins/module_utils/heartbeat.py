@@ -119,9 +119,9 @@ class Heartbeat:
 
     def _costs(self, step: Step) -> str:
         """Why a hop may cost money; empty when it does not, or was asked for."""
-        container = self.verifier.containers.get(step.check.service.name)
+        container = self.verifier.containers.get(step.by)
         keys = [key for key in step.free_without if container and container.env.get(key)]
-        return f"it may cost money, for {step.check.service.name} has {keys[0]}: auren_verify_llm=true asks it" if keys else ""
+        return f"it may cost money, for {step.by} has {keys[0]}: auren_verify_llm=true asks it" if keys else ""
 
     def _missing(self, step: Step) -> str:
         """Why a hop cannot begin; empty when it can."""

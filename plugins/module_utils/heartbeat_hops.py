@@ -47,7 +47,7 @@ def webhook(target: Target, options: Mapping[str, Any], timeout: float, pulse: P
     body = json.dumps({**options["body"], "user_id": pulse.user}).encode()
     secret = str(options.get("password") or "")
     headers = {"X-Webhook-Signature": hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()} if secret else {}
-    answer = http.ask(target, str(options["path"]), timeout, {"Content-Type": "application/json", **headers}, body)
+    answer = http.ask(target, str(options["path"]), timeout, {"Content-Type": "application/json", **headers}, body, tls=_tls(options))
     if answer.status == 401:
         held = "the webhook's secret in auren_secrets is not the one it has" if secret else "it has a secret that auren_secrets does not"
         raise ProbeError("auth", f"{target} does not take the webhook: {held}")
@@ -127,7 +127,7 @@ def panel(target: Target, options: Mapping[str, Any], timeout: float, pulse: Pul
 def answer(target: Target, options: Mapping[str, Any], timeout: float, pulse: Pulse) -> Found:
     """Ask about the reading. options: path, message."""
     body = {"user_id": pulse.user, "session_id": pulse.user, "message": str(options["message"])}
-    found = _json(target, str(options["path"]), http.ask(target, str(options["path"]), timeout, body=body))
+    found = _json(target, str(options["path"]), http.ask(target, str(options["path"]), timeout, body=body, tls=_tls(options)))
     if not str(found.get("response") or "").strip():
         raise ProbeError("status", f"{target} answers 200 without a response")
     quality = f", data quality {found['data_quality']}" if found.get("data_quality") else ""
@@ -156,6 +156,10 @@ def keys_away(target: Target, options: Mapping[str, Any], timeout: float, pulse:
 
     removed = redis.remove(target, options, f"*{USER}*", left, timeout)
     return f"{removed} keys of {USER}* were removed", {}
+
+
+def _tls(options: Mapping[str, Any]) -> bool:
+    return str(options.get("tls")).lower() == "true"
 
 
 def _json(target: Target, path: str, found: http.Answer) -> dict[str, Any]:

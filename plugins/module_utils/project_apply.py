@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import Callable
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.auren.stack.plugins.module_utils import definition, files
+from ansible_collections.auren.stack.plugins.module_utils import definition, files, validate
+from ansible_collections.auren.stack.plugins.module_utils.candidate import Trial, internal_names
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
+from ansible_collections.auren.stack.plugins.module_utils.door import Door
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import Before
@@ -35,6 +37,9 @@ class Apply:
         self.done: list[str] = []
         self.before: dict[str, Before] = {}
         self.touched: list[str] = []
+        self.tried: dict[str, str] = {}  # whose new version passed, or is being tried → the id of its image
+        self.doors: dict[str, Door] = {}
+        self.warnings: list[str] = []
         self.rotator = Rotator(engine, self.house.directory, self.house.network, observed.rotations)
 
     # --- the way forward --------------------------------------------------------------------------------------------
@@ -52,6 +57,7 @@ class Apply:
             raise
         self._timed("create volume", self.work.plan.targets("create volume"), self._create_volume)
         try:
+            self._timed("remove candidate", self.work.plan.targets("remove candidate"), self.engine.discard)
             self._timed("remove container", self.work.plan.targets("remove container"), self.engine.remove_container)
             self._containers()
             self._reloads()
@@ -59,10 +65,11 @@ class Apply:
             raise self._put_back(error) from error
         self._record(self.work.merged)
         self.rotator.finish()
+        self._keep_images()
 
-    def _line(self, kind: str, target: str, seconds: float) -> None:
+    def _line(self, kind: str, target: str, seconds: float, also: str = "") -> None:
         cause = next(op.cause for op in self.work.plan.operations if (op.kind, op.target) == (kind, target))
-        self.done.append(f"{kind} {target}: {cause} ({seconds:.1f} s)")
+        self.done.append(f"{kind} {target}: {cause} ({seconds:.1f} s{also})")
 
     def _timed(self, kind: str, targets: list[str], change: Callable[[str], None]) -> None:
         for target in targets:
@@ -130,15 +137,60 @@ class Apply:
         self.gate.hold(due)
         for kind in ("create", "recreate", "start"):
             for name in self.work.plan.targets(kind):
-                self._line(kind, name, self.gate.seconds(name))
+                self._line(kind, name, self.gate.seconds(name), self._closed(name))
 
     def _begin(self, names: list[str], recreated: list[str]) -> None:
+        for name in names:
+            if name in self.work.plan.targets("try"):
+                self._try(name)
         self.touched += [name for name in names if name not in self.work.plan.targets("start")]
         self.gate.began.update(dict.fromkeys(names, time.monotonic()))
         for name in (name for name in names if name not in recreated):
             self.engine.start(name)
         if recreated:
+            self.doors.update(self._watched(recreated))
             self.compose.recreate(recreated)
+
+    # --- a candidate first ------------------------------------------------------------------------------------------
+
+    def _try(self, name: str) -> None:
+        """Its files are written already: the candidate reads what the service will read, and the present one has read its own."""
+        start, service = time.monotonic(), self.work.called[name]
+        self.tried[name] = ""
+        others = [container.name for container in self.observed.snapshot.containers]
+        trial = Trial(self.engine, self.compose, service, internal_names([d.service for d in self.work.merged.values()], others))
+        try:
+            self.tried[name] = trial.run()
+        finally:
+            self.warnings += trial.warnings
+        self._line("try", name, time.monotonic() - start)
+
+    def _watched(self, names: list[str]) -> dict[str, Door]:
+        """The published ports of those that were tried."""
+        found = {}
+        for name in (name for name in names if name in self.tried):
+            service = self.work.called[name]
+            inner = f"{service.candidate['http_port']}/tcp"
+            for binding in [b for b in validate.bindings(service) if b.container_port == inner][:1]:
+                address = binding.host_ip if binding.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"
+                found[name] = Door(address, binding.host_port, service.candidate["ready"])
+        return found
+
+    def _closed(self, name: str) -> str:
+        door = self.doors.pop(name, None)
+        refused = door.close() if door else 0.0
+        return f"; new connections were refused for {refused:.2f} s" if door and door.was_open else ""
+
+    def _keep_images(self) -> None:
+        """What ran before stays on the host under its own name: the way back needs no build."""
+        for name in self.tried:
+            service, before = self.work.called[name], self.observed.snapshot.container(name)
+            kept, now = service.candidate.get("previous") or "", self.engine.container(name)
+            if kept and before and now and before.image_id != now.image_id and service.image != kept:
+                try:
+                    self.engine.keep_image(before.image_id, kept)
+                except StackError as error:
+                    self.warnings.append(f"there is no way back for {name}: {error.message}")
 
     # --- reload -----------------------------------------------------------------------------------------------------
 
@@ -172,6 +224,8 @@ class Apply:
 
     def _put_back(self, error: StackError) -> StackError:
         """Restore the previous files and containers; returns the error to raise, which says what the state is now."""
+        for name in list(self.doors):
+            self._closed(name)
         back = [n for n in self.touched if n in self.observed.declared and self._had_container(n)]
         try:
             self._restore_files()
@@ -209,11 +263,14 @@ class Apply:
             self._keep_old_image(name)
 
     def _keep_old_image(self, name: str) -> None:
-        """When the tag has moved on, the previous container's image is named by its id."""
+        """When the tag has moved on, it moves back, or the previous container's image is named by its id."""
         container = self.observed.snapshot.container(name)
         service = self.observed.declared[name].service
         now = self.engine.image(service.image)
-        if name not in self.touched or container is None or (now and now.id == container.image_id):
+        if name not in (*self.touched, *self.tried) or container is None or (now and now.id == container.image_id):
+            return
+        if name in self.tried:  # its image is built here: the tag is what is deployed, not what was refused
+            self.engine.keep_image(container.image_id, service.image)
             return
         content = definition.fragment(service, self.observed.declared[name].spec, self.observed.snapshot.api_version)
         files.write(definition.fragment_file(service, definition.with_image(content, name, container.image_id)))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
@@ -149,6 +149,30 @@ def leftovers(names: Collection[str], house: House, observed: Observed) -> list[
     return [c for c in ours if c.name != c.labels[LABEL_SERVICE] and not c.alive]
 
 
+def _forgotten(names: Collection[str], observed: Observed) -> list[Operation]:
+    """Candidates of these services that a run which was cut off left behind."""
+    tried = [observed.snapshot.container(name + definition.CANDIDATE) for name in names]
+    return [
+        Operation("remove candidate", c.name, "a run that was cut off left it behind", before=c.state)
+        for c in tried
+        if c and c.labels.get(LABEL_SERVICE) == c.name
+    ]
+
+
+def _with_trials(operations: list[Operation], called: Mapping[str, Service]) -> list[Operation]:
+    """Before a service is made, its new version is tried where it says how."""
+    found: list[Operation] = []
+    for operation in operations:
+        tried = operation.kind in ("create", "recreate") and bool(called[operation.target].candidate)
+        if tried:
+            found.append(Operation("try", operation.target, "its new version has to answer before it takes the port"))
+        cuts = (
+            "requests in flight are cut, new connections are refused for up to a second" if tried and operation.kind == "recreate" else ""
+        )
+        found.append(replace(operation, notice=cuts))
+    return found
+
+
 def _container_operation(service: Service, observed: Observed, wanted: Mapping[str, str]) -> Operation | None:
     container = observed.snapshot.container(service.name)
     if container is None:
@@ -280,7 +304,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
     _file_operations(work, house, replaced)
     gone = leftovers(called, house, observed)
     work.plan.operations += [Operation("remove container", c.name, "a run that was cut off left it behind", before=c.state) for c in gone]
-    work.plan.operations += [op for op in containers if op]
+    work.plan.operations += _forgotten(called, observed) + _with_trials([op for op in containers if op], called)
     changed = [file.wanted.path for file in work.files]
     reloads = [_reload_operation(called[n], observed, changed) for n in order if n not in replaced]
     work.plan.operations += [op for op in reloads if op]

@@ -3,7 +3,7 @@
 """Secrets: placeholders, where a value comes from, its fingerprint. The only place that sees values.
 
 A value comes from, in this order: given (inventory, vault) → its file on the target → what the running containers hold →
-generated, where that cannot lock anybody out.
+offered by whoever can make one, or generated, where that cannot lock anybody out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import re
 import secrets as entropy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable
 from urllib.parse import quote, unquote
 
@@ -51,7 +51,7 @@ class Spec:
 
     generate: a random value is made when nobody gives one. optional: absent means empty text.
     volume: the volume that remembers it; with data in it a new value would lock everyone out. rotates: its server can be taught
-    another value.
+    another value. offer: the value that is taken instead of a random one; empty for none.
     """
 
     name: str
@@ -59,11 +59,12 @@ class Spec:
     optional: bool = False
     volume: str = ""
     rotates: bool = False
+    offer: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A resolved value and its source (given, file, containers, generated, none). Never print the value."""
+    """A resolved value and its source (given, file, containers, offered, generated, none). Never print the value."""
 
     name: str
     value: str
@@ -200,6 +201,8 @@ class Resolver:
         return None
 
     def _made(self, spec: Spec) -> Secret:
+        if spec.offer:
+            return Secret(spec.name, spec.offer, "offered")
         if spec.generate and not (spec.volume and self.has_data(spec.volume)):
             return Secret(spec.name, entropy.token_urlsafe(24), "generated")
         if spec.generate:

@@ -8,15 +8,17 @@ placeholders in the place of secrets are kept; of a file with values only the na
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import Before, WantedFile, make_directory, write
 from ansible_collections.auren.stack.plugins.module_utils.journal import Journal, journal_directory
-from ansible_collections.auren.stack.plugins.module_utils.model import Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.model import Image, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.project import declared_path
 
 KIND = "site"
@@ -40,15 +42,33 @@ def record(
     return ""
 
 
+def record_refusal(engine: Engine, project: Path, snapshot: Snapshot, service: Service, tried: Image | None, reason: str) -> None:
+    """Write down which image was tried, which one goes on, and why. The refusal itself is told anyway, so nothing is raised."""
+    journal = Journal(project, KIND, {})
+    old = snapshot.container(service.name)
+    lines = [f"{service.name}: its image is {old.image}, {_known(engine, old.image_id)} (it goes on)"] if old else []
+    lines += [f"{service.name}: {service.image}, {_digest(tried, tried.id)} was tried and refused"] if tried else []
+    with contextlib.suppress(StackError):
+        journal.open()
+        journal.end("failed", error=reason, refused=lines)
+
+
+def _known(engine: Engine, image_id: str) -> str:
+    return _digest(engine.image(image_id), image_id)
+
+
+def _digest(image: Image | None, image_id: str) -> str:
+    """By digest where a registry gave one, else by id."""
+    return image.digests[0] if image and image.digests else image_id
+
+
 def _image(engine: Engine, snapshot: Snapshot, name: str) -> list[str]:
-    """What the previous container of a service ran, by digest where a registry gave one, else by id."""
+    """What the previous container of a service ran, and what it runs now."""
     old, new = snapshot.container(name), engine.container(name)
     if old is None or new is None:
         return []
-    known = engine.image(old.image_id)
-    digest = known.digests[0] if known and known.digests else old.image_id
-    changed = "replaced" if old.image_id != new.image_id else "the same as now"
-    return [f"{name}: its image was {old.image}, {digest} ({changed})"]
+    changed = f"replaced by {_known(engine, new.image_id)}" if old.image_id != new.image_id else "the same as now"
+    return [f"{name}: its image was {old.image}, {_known(engine, old.image_id)} ({changed})"]
 
 
 def _kept(project: Path, run: str, before: Mapping[str, Before]) -> list[str]:

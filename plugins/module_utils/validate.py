@@ -84,6 +84,18 @@ def _check_placeholders(service: Service) -> Iterable[StackError]:
             )
 
 
+def _check_candidate(service: Service) -> Iterable[StackError]:
+    missing = [key for key in ("port", "http_port", "ready") if service.candidate and not service.candidate.get(key)]
+    if missing:
+        yield StackError(f"{service.name}: its candidate says no {', '.join(missing)}; see docs/architecture.md", "candidate", service.name)
+    if service.candidate and service.data:
+        yield StackError(
+            f"{service.name} has data, so no candidate can run beside it: two containers never write to one volume; leave candidate out",
+            "candidate",
+            service.name,
+        )
+
+
 def parse_port(text: str) -> Binding | None:
     """``[ip:]host:container[/protocol]`` as a Binding; None when it is not one (ranges are not used here)."""
     matched = re.fullmatch(r"(?:(?P<ip>[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?P<host>\d+):(?P<inner>\d+)(?:/(?P<protocol>tcp|udp))?", text)
@@ -150,7 +162,7 @@ def problems(called: Mapping[str, Service], merged: Mapping[str, Service]) -> li
     """Everything that is wrong with the declaration. called: in this run; merged: with those already on the host."""
     found: list[StackError] = []
     for service in called.values():
-        found += [*_check_keys(service), *_check_ports(service), *_check_placeholders(service)]
+        found += [*_check_keys(service), *_check_ports(service), *_check_placeholders(service), *_check_candidate(service)]
     found += _check_twice(list(merged.values()))
     found += _check_names(called, merged)
     found += check_exactly_one(merged.values(), "stores_events")

@@ -85,6 +85,10 @@ options:
     description: Given values of secrets, by name. They win over what is on the target.
     type: dict
     default: {}
+  offers:
+    description: Values for secrets that nobody gives and that are nowhere yet, by name.
+    type: dict
+    default: {}
   secret_specs:
     description:
       - What may be done about each secret, by name - C(generate), C(optional), C(volume) (the volume that remembers it) and
@@ -159,7 +163,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project_plan import pl
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
 from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec, forms
-from ansible_collections.auren.stack.plugins.module_utils.site_record import record
+from ansible_collections.auren.stack.plugins.module_utils.site_record import record, record_refusal
 
 
 def house(params: dict[str, Any]) -> House:
@@ -189,7 +193,7 @@ def observe(engine: Engine, home: House, services: dict[str, Service], module: A
     specs, login = {}, {}
     for name, options in module.params["secret_specs"].items():
         login[name] = options.pop("login", None)
-        specs[name] = Spec(name, rotates=bool(login[name]), **options)
+        specs[name] = Spec(name, rotates=bool(login[name]), offer=module.params["offers"].get(name) or "", **options)
     reader = project.SecretReader(home, services, snapshot, login)
     project.resolve_secrets(reader, specs, module.params["secrets"], observed)
     module.no_log_values.update(
@@ -229,11 +233,18 @@ def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> d
     if not module.check_mode:
         if work.plan.changed or work.files:
             apply = Apply(engine, compose, observed, work, lock)
-            apply.run()
+            try:
+                apply.run()
+            except StackError as error:
+                if error.kind == "candidate":
+                    refused = services[error.target]
+                    tried = observed.images.get(refused.image)
+                    record_refusal(engine, home.directory, observed.snapshot, refused, tried, error.message)
+                raise
             result["operations"] = apply.done
             recorded = {"operations": apply.done, "replaced_services": replaced}
             problem = record(engine, home.directory, observed.snapshot, replaced, apply.before, recorded)
-            result["warnings"] = [*result["warnings"], *([problem] if problem else [])]
+            result["warnings"] = [*result["warnings"], *apply.warnings, *([problem] if problem else [])]
         settle(engine, services)
     return {**result, **overview(engine, observed, work.merged)}
 
@@ -266,6 +277,7 @@ ARGUMENTS: dict[str, Any] = {
     "gate_deadline": {"type": "int", "default": 180},
     "gate_hold": {"type": "int", "default": 5},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "offers": {"type": "dict", "default": {}, "no_log": True},
     "secret_specs": {"type": "dict", "default": {}, "no_log": False},
 }
 

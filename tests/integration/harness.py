@@ -17,6 +17,7 @@ RUN = f"it-{uuid.uuid4().hex[:6]}"  # begins every name that these tests give to
 IMAGES = {  # under names of our own: whoever builds the originals anew changes nothing here
     "redis": "redis:7-alpine",
     "python": "python:3.13-slim",
+    "nginx": "nginx:1.28-alpine",
     "prometheus": "prom/prometheus:v2.53.3",
     "postgres": "timescale/timescaledb:latest-pg17",
 }

@@ -21,6 +21,12 @@ def test_one_check_for_each_client() -> None:
     assert (one.timeout, one.slow, one.options) == (7.0, 0.5, {"writable": True})
 
 
+def test_several_paths_on_one_port_are_told_apart() -> None:
+    entries = [{"probe": "http", "port": 80, "path": path, "from": ["host"]} for path in ("/", "/api")]
+    assert [one.label for one in checks_of([service("web", checks=entries)])] == ["http web:80/", "http web:80/api"]
+    assert [one.label for one in checks_of([service("web", checks=entries[1:])])] == ["http web:80"]
+
+
 def test_what_an_entry_does_not_say() -> None:
     [one] = checks_of([service("kv", checks=[{"probe": "dns", "from": ["app"]}])], timeout=3.0)
     assert (one.port, one.label, one.timeout, one.slow, one.secret) == (0, "dns kv", 3.0, SLOW, "")

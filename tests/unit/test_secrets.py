@@ -159,6 +159,8 @@ REMEMBERED = {"generate": True, "volume": "data"}
         ({"given": "g", "stored": "g", "data": True, **REMEMBERED}, "g", "given"),
         ({"given": "g", "stored": "s", "data": False, **REMEMBERED}, "g", "given"),
         ({"given": "g", "stored": "s", "data": True, "generate": True}, "g", "given"),
+        ({"offer": "o", "generate": True}, "o", "offered"),
+        ({"offer": "o", "stored": "s"}, "s", "file"),
         ({"optional": True}, "", "none"),
     ],
 )

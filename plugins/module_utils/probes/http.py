@@ -4,13 +4,15 @@
 
 Options: path (/), status (200), type: how the content type begins, body: a text that must be in it, json: keys of the answer's object
 with the values they must have, because some health endpoints answer 200 and say in the body that they are not well. A key with dots
-leads into objects and lists: ``checks.0.state``.
+leads into objects and lists: ``checks.0.state``. tls: whether it is asked over TLS; the certificate is not checked, for it may be
+self-signed.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +24,7 @@ LONGEST = 1 << 23  # bytes of a body that are read
 
 def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
     path, wanted = str(options.get("path") or "/"), int(options.get("status") or 200)
-    answer = get(target, path, timeout)
+    answer = ask(target, path, timeout, tls=bool(options.get("tls")))
     if answer.status != wanted:
         raise ProbeError("status", f"GET {path} of {target} answers {answer.status} instead of {wanted}")
     sentence, expected = f"GET {path} of {target} answers {answer.status}", options.get("json") or {}
@@ -50,10 +52,10 @@ def get(target: Target, path: str, timeout: float) -> Answer:
     return ask(target, path, timeout)
 
 
-def ask(target: Target, path: str, timeout: float, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
+def ask(target: Target, path: str, timeout: float, headers: Mapping[str, str] | None = None, body: Any = None, tls: bool = False) -> Answer:
     """One GET, or a POST of JSON when there is a body (bytes are sent as they are). Raises ProbeError and OSError."""
     connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout)
-    connection.sock = target.connect(timeout)
+    connection.sock = _encrypted(target, timeout) if tls else target.connect(timeout)
     sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     told = {**({"Content-Type": "application/json"} if sent is not None else {}), **(headers or {})}
     try:
@@ -64,6 +66,12 @@ def ask(target: Target, path: str, timeout: float, headers: Mapping[str, str] | 
         raise ProbeError("protocol", f"{target} does not speak HTTP: {error!r}") from error
     finally:
         connection.close()
+
+
+def _encrypted(target: Target, timeout: float) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(target.connect(timeout), server_hostname=target.host)
 
 
 def _compare(sentence: str, expected: Mapping[str, Any], body: bytes) -> None:

@@ -24,7 +24,7 @@ PROBES: dict[str, Probe] = {
 OPTIONS: dict[str, dict[str, type]] = {
     "dns": {"names": list},
     "tcp": {},
-    "http": {"path": str, "status": int, "type": str, "body": str, "json": dict},
+    "http": {"path": str, "status": int, "tls": bool, "type": str, "body": str, "json": dict},
     "redis": {"user": str, "writable": bool},
     "postgres": {"user": str, "database": str, "extension": str, "tables": dict},
     "kafka": {"topics": dict, "groups": list},
