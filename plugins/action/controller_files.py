@@ -49,4 +49,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(
                 f"{problem.filename or folder}: {problem.strerror}. Give a directory that can be written on the controller"
             ) from None
-        return {**result, "changed": bool(changed), "dir": str(folder), "written": sorted(changed)}
+        return {**result, "changed": bool(changed), "actions": [f"write {folder / name}: its content differs" for name in sorted(changed)]}

@@ -45,15 +45,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-dir:
-  description: The directory.
-  returned: success
-  type: str
-  sample: auren-reports/web
-written:
-  description: Names of the files whose content was written.
+actions:
+  description: What was written; in check mode what would be.
   returned: success
   type: list
   elements: str
-  sample: [report.md]
+  sample: ["write auren-reports/web/report.md: its content differs"]
 """

@@ -30,11 +30,11 @@ def test_files_are_written_once(tmp_path: Path) -> None:
     folder = tmp_path / "reports" / "one"
     assert run(folder, check=True)["changed"]
     assert not folder.exists()
-    assert run(folder)["written"] == sorted(FILES)
+    assert run(folder)["actions"] == [f"write {folder / name}: its content differs" for name in sorted(FILES)]
     assert (folder / "report.md").read_text() == "# Grün\n"
     assert json.loads((folder / "result.json").read_text()) == {"host": "one"}
     assert not run(folder, check=True)["changed"]
-    assert run(folder)["written"] == []
+    assert run(folder)["actions"] == []
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
 
 
