@@ -17,7 +17,7 @@ comma := ,
 quoted := $(foreach volume,$(DATA),"$(volume)")
 space := $() $()
 
-.PHONY: help venv up down clean verify streamline rollback check test test-full bench bench-full
+.PHONY: help venv up down clean pwa verify streamline rollback check test test-full bench bench-full
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ help: ## this list
 
 venv: $(RUN) ## the virtual environment .venv with pinned dependencies
 
-up: $(RUN) ## bring this machine to seven healthy services
+up: $(RUN) ## bring this machine to eight healthy services
 	ansible-playbook site.yml -i inventory/local.yml $(ARGS)
 
 down: $(RUN) ## stop the services, keep their data
@@ -36,6 +36,9 @@ clean: $(RUN) ## remove all that was made; data only by name: DATA="volume ..."
 	    -e '{"auren_remove_data": [$(subst $(space),$(comma),$(strip $(quoted)))]}' $(ARGS)
 	-@python molecule/shared/hosts.py clean 2>/dev/null
 	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .ansible .venv-* .venv
+
+pwa: $(RUN) ## build and deploy the page alone; ARGS="-e pwa_source=DIR" for another project's
+	ansible-playbook playbooks/pwa.yml -i inventory/local.yml $(ARGS)
 
 verify: $(RUN) ## prove that the services work for those who use them; reports in auren-reports/
 	ansible-playbook playbooks/verify.yml -i inventory/local.yml $(ARGS)
@@ -60,6 +63,7 @@ bench: $(DEV) ## measure against the usual ways, write docs/benchmarks*.md; on a
 	python tests/bench/bench.py $(ARGS)
 	python tests/bench/networks.py
 	python tests/bench/verification.py
+	python tests/bench/pwa.py
 
 bench-full: $(DEV) ## bring 10 to 300 containers together against the usual ways, write docs/benchmarks-networks.md
 	ansible-playbook tests/prepare.yml

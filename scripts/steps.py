@@ -50,7 +50,7 @@ TEST = [
     Step("sanity", "tests/sanity/run"),
     Step(PREPARE, "ansible-playbook tests/prepare.yml"),
     Step("integration", f"{INTEGRATION} -m 'not slow'", docker=True, wanted="tests/integration"),
-    Step("molecule default", "scripts/molecule default", docker=True, wanted="molecule/default"),
+    Step("molecule default", "scripts/chromium && scripts/molecule default", docker=True, wanted="molecule/default"),
 ]
 
 

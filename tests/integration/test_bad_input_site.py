@@ -45,7 +45,7 @@ CASES: dict[str, tuple[Callable[[Project], dict[str, Any]], str]] = {
     "unknown service": (
         lambda project: {"auren_services": ["neuros", "redsi"]},
         "auren_services names redsi, which is no service of the stack; known are postgres, redis, kafka, neuros, biometric_bridge, "
-        "prometheus, grafana. Nothing was changed",
+        "prometheus, grafana, pwa. Nothing was changed",
     ),
     "size": (
         lambda project: {"auren_services": ["redis"], "auren_redis_host": project.called("redis"), "redis_memory": "12parsecs"},
@@ -88,7 +88,7 @@ def test_site_with_an_undefined_variable(unchanged: Project) -> None:
 def test_site_with_a_build_context_that_is_none(unchanged: Project) -> None:
     done = site(unchanged, neuros_build_context="/nowhere")
     assert done.returncode != 0
-    assert "/nowhere holds no Dockerfile; correct the build context" in done.stdout + done.stderr
+    assert "/nowhere is no folder on the controller; correct the build context" in done.stdout + done.stderr
 
 
 def test_site_with_a_port_that_a_process_has(unchanged: Project) -> None:

@@ -14,10 +14,10 @@ from ansible_collections.auren.stack.plugins.module_utils.probes.registry import
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml"))
 ENTRY_KEYS = {"name", "role", "build", "compose", "data", "aliases", "runs_as", "needs"}
-ENTRY_KEYS |= {"files", "reload", "secrets", "facts", "gate", "look", "checks"}
+ENTRY_KEYS |= {"files", "reload", "secrets", "facts", "gate", "look", "checks", "candidate"}
 OF_THE_HOUSE = {"container_name", "networks", "logging", "labels", "depends_on", "env_file"}  # added to every service
 PLACEHOLDER = re.compile(r"<<secret:([a-z0-9_]+)(?::(?:url|json|pgpass))?>>")
-UNSPECIFIED = {"auren_secrets"}  # an argument spec prints the value of a wrong type
+UNSPECIFIED = {"auren_secrets", "auren_secret_offers"}  # an argument spec prints the value of a wrong type
 
 TASKS = """\
 ---
@@ -153,14 +153,20 @@ def test_files_reload_or_recreate(role: str) -> None:
 @pytest.mark.parametrize("role", SERVICE_ROLES)
 def test_secrets_are_known(role: str) -> None:
     known = set(load("wiring", "defaults/main.yml")["auren_secret_specs"])
-    mounted = {name for entry in entries(role) for name in entry.get("secrets", [])}
+    lists = (entry.get("secrets", []) for entry in entries(role))
+    mounted = {name for found in lists for name in (re.findall(r"'(\w+)'", found) if isinstance(found, str) else found)}
     text = text_of(role)
     assert mounted | set(PLACEHOLDER.findall(text)) <= known
     assert len(PLACEHOLDER.findall(text)) == text.count("<<secret:"), "a placeholder is <<secret:NAME>>, with :url or :json"
 
 
 def test_every_wiring_variable_is_used() -> None:
-    folders = [ROOT / "playbooks", ROOT / "plugins", *(ROOT / "roles" / role for role in ROLES if role != "wiring")]
+    folders = [
+        ROOT / "playbooks",
+        ROOT / "plugins",
+        ROOT / "roles/wiring/vars",
+        *(ROOT / "roles" / role for role in ROLES if role != "wiring"),
+    ]
     paths = [p for folder in folders for p in folder.rglob("*") if p.suffix in {".yml", ".j2", ".py"} and p.name != "argument_specs.yml"]
     wiring = load("wiring", "defaults/main.yml")
     used = set(re.findall(r"\w+", "\n".join(path.read_text() for path in paths) + str(list(wiring.values()))))

@@ -1,0 +1,1 @@
+fetch("http://biometric-production:8888/health");
