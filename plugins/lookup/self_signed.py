@@ -10,7 +10,8 @@ author: The auren.stack authors (@auren)
 version_added: 0.1.0
 short_description: A self-signed certificate with its private key
 description:
-  - Makes a new private key (P-256) and a certificate for it, valid for ten years, and returns both as one PEM text, the certificate first.
+  - Makes a new private key (P-256) and a certificate for it, valid for 825 days, the longest that browsers take, and returns both as one
+    PEM text, the certificate first.
   - Browsers warn of it until somebody tells them to trust it; for a service worker it has to be trusted.
 options:
   _terms:
@@ -36,13 +37,20 @@ import datetime
 import ipaddress
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-YEARS = 10
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    MISSING = False
+except ImportError:  # ansible-core needs it, too
+    MISSING = True
+
+DAYS = 825
 
 
 def name_of(term: str) -> x509.GeneralName:
@@ -58,8 +66,9 @@ def certificate(names: list[str]) -> str:
     now = datetime.datetime.now(datetime.timezone.utc)
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     made = made.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
-    made = made.not_valid_after(now + datetime.timedelta(days=365 * YEARS))
+    made = made.not_valid_after(now + datetime.timedelta(days=DAYS))
     made = made.add_extension(x509.SubjectAlternativeName([name_of(one) for one in dict.fromkeys(names)]), critical=False)
+    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     signed = made.sign(key, hashes.SHA256())
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -69,4 +78,6 @@ def certificate(names: list[str]) -> str:
 class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
         del variables, kwargs
+        if MISSING:
+            raise AnsibleError("the Python package cryptography is missing on the controller; install it, or set pwa_tls to files or off")
         return [certificate([str(term) for term in terms])]
