@@ -17,7 +17,7 @@ options:
   _terms:
     description:
       - Folders on the controller, or dicts of C(context) (the folder), C(dockerfile) (a text in the place of its Dockerfile), C(args)
-        (build arguments) and C(ignore) (names of further folders that are not part of it).
+        (build arguments) and C(ignore) (names at the top of the folder that are not part of it).
     required: true
   archive:
     description: Whether to return the archive too; the digest alone decides whether there is something to build.
@@ -33,7 +33,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: For each folder a dict of C(digest), C(bases) and C(archive) (base64 text of a tar.gz, empty unless asked for).
+  description:
+    - For each folder a dict of C(digest), C(bases), C(stages) (how many) and C(archive) (base64 text of a tar.gz, empty unless asked
+      for).
   type: list
   elements: dict
 """
@@ -53,9 +55,11 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-FROM = r"^\s*FROM\s+(?:--\S+\s+)*"  # options come first
-COPIED = r"^\s*COPY\s+(?:--\S+\s+)*--from="
-ARGUMENT = r"^\s*ARG\s+(\w+)(?:=(\S+))?"
+FROM = r"FROM\s+(?:--\S+\s+)*"  # options come first
+COPIED = r"COPY\s+(?:--\S+\s+)*--from="
+ARGUMENT = r"ARG\s+(\w+)(?:=(\S+))?"
+VARIABLE = r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))"
+HEREDOC = r"<<-?[\"']?(\w+)[\"']?"
 IGNORED = {"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".git", "node_modules"}
 
 
@@ -70,7 +74,7 @@ class File:
 
 @dataclass(frozen=True)
 class Context:
-    """What is built. dockerfile: in the place of the folder's own; empty for that one. ignore: names of folders that do not count."""
+    """What is built. dockerfile: in the place of the folder's own; empty for that one. ignore: names at its top that do not count."""
 
     folder: Path
     dockerfile: str = ""
@@ -91,9 +95,8 @@ class Context:
 
     def files(self) -> list[File]:
         """Sorted; caches are not part of it."""
-        ignored = IGNORED | set(self.ignore)
-        paths = (p for p in self.folder.rglob("*") if not ignored & set(p.relative_to(self.folder).parts) and p.suffix != ".pyc")
-        found = {p.relative_to(self.folder).as_posix(): p for p in paths if p.is_file()}
+        inside = ((path.relative_to(self.folder), path) for path in self.folder.rglob("*") if path.suffix != ".pyc" and path.is_file())
+        found = {p.as_posix(): path for p, path in inside if not IGNORED & set(p.parts) and p.parts[0] not in self.ignore}
         read = [File(name, 0o755 if path.stat().st_mode & 0o100 else 0o644, path.read_bytes()) for name, path in found.items()]
         if self.dockerfile:
             read = [file for file in read if file.name != "Dockerfile"] + [File("Dockerfile", 0o644, self.dockerfile.encode())]
@@ -112,14 +115,45 @@ def digest(context: Context) -> str:
     return total.hexdigest()[:16]
 
 
+def instructions(text: str) -> list[str]:
+    """The instructions of a Dockerfile, each on one line; without comments and without what stands in heredocs."""
+    found: list[str] = []
+    waiting: list[str] = []  # the words that end the heredocs that are open
+    joined = ""
+    for line in text.splitlines():
+        if waiting:
+            waiting = waiting[1:] if line.lstrip("\t") == waiting[0] else waiting
+        elif line.lstrip().startswith("#"):
+            continue
+        elif line.rstrip().endswith("\\"):
+            joined += line.rstrip()[:-1] + " "
+        else:
+            found += [(joined + line).strip()] if (joined + line).strip() else []
+            waiting = re.findall(HEREDOC, joined + line) if re.match(r"\s*(?:RUN|COPY|ADD)\s", joined + line, re.IGNORECASE) else []
+            joined = ""
+    return [*found, joined.strip()] if joined.strip() else found
+
+
+def stages(context: Context) -> list[str]:
+    """What each stage starts from, as the Dockerfile says it."""
+    return [match.group(1) for match in (re.match(FROM + r"(\S+)", one, re.IGNORECASE) for one in instructions(context.recipe())) if match]
+
+
+def _filled(image: str, args: Mapping[str, str]) -> str:
+    """With arguments in the place of ``$NAME``, ``${NAME}`` and ``${NAME:-default}``."""
+    return re.sub(VARIABLE, lambda m: args.get(m.group(1) or m.group(3)) or m.group(2) or "", image)
+
+
 def bases(context: Context) -> list[str]:
-    """Images that the Dockerfile starts from, without its own stages; build arguments are filled in."""
-    text = context.recipe()
-    args = {name: context.args.get(name, default) for name, default in re.findall(ARGUMENT, text, re.IGNORECASE | re.MULTILINE)}
-    stages = {name.lower() for name in re.findall(rf"{FROM}\S+\s+AS\s+(\S+)", text, re.IGNORECASE | re.MULTILINE)}
-    named = re.findall(rf"(?:{FROM}|{COPIED})(\S+)", text, re.IGNORECASE | re.MULTILINE)
-    found = (re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: args.get(m.group(1) or m.group(2), m.group(0)), name) for name in named)
-    own = stages | {"scratch", *(str(number) for number in range(len(named)))}  # a stage may also be called by its number
+    """Images that the Dockerfile starts from or copies from, without its own stages; build arguments are filled in."""
+    said = instructions(context.recipe())
+    first = next((number for number, one in enumerate(said) if re.match(FROM, one, re.IGNORECASE)), len(said))
+    declared = (re.match(ARGUMENT, one, re.IGNORECASE) for one in said[:first])  # what a stage declares is not known before it
+    args = {m.group(1): context.args.get(m.group(1), (m.group(2) or "").strip("\"'")) for m in declared if m}
+    named = {m.group(1).lower() for m in (re.match(FROM + r"\S+\s+AS\s+(\S+)", one, re.IGNORECASE) for one in said) if m}
+    copied = [m.group(1) for m in (re.match(COPIED + r"(\S+)", one, re.IGNORECASE) for one in said) if m]
+    found = [_filled(image, args) for image in (*stages(context), *copied)]
+    own = named | {"scratch", *(str(number) for number in range(len(stages(context))))}  # a stage may also be called by its number
     return list(dict.fromkeys(image for image in found if image.lower() not in own))
 
 
@@ -140,5 +174,5 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         found = []
         for context in (Context.of(term) for term in terms):
             packed = archive(context) if self.get_option("archive") else ""
-            found.append({"digest": digest(context), "bases": bases(context), "archive": packed})
+            found.append({"digest": digest(context), "bases": bases(context), "stages": len(stages(context)), "archive": packed})
         return found

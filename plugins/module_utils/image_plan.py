@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_CONTEXT, LABEL_OFFLINE, PREVIOUS, Image
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_BASES, LABEL_CONTEXT, LABEL_OFFLINE, PREVIOUS, Image
+from ansible_collections.auren.stack.plugins.module_utils.plan import digest
 from ansible_collections.auren.stack.plugins.module_utils.validate import check_reference
 
 
@@ -57,6 +58,7 @@ class Step:
     build: Mapping[str, Any] = field(default_factory=dict)
     stands_in: str = ""
     offline: bool = False
+    bases: tuple[str, ...] = ()
 
     def text(self) -> str:
         return f"{self.how} {self.image}: {self.cause}"
@@ -80,6 +82,12 @@ class Questions:
     present: Callable[[str], Image | None]
     remote: Callable[[str], str]
     fits: Callable[[Image, str], bool]
+
+
+def bases_digest(bases: Iterable[str], present: Callable[[str], Image | None]) -> str:
+    """Of the ids of the images that a Dockerfile starts from; empty when one is not on the host."""
+    found = [present(base) for base in bases]
+    return digest([image.id for image in found if image]) if found and all(found) else ""
 
 
 class Planner:
@@ -106,7 +114,10 @@ class Planner:
     def _choose(self, wanted: Wanted) -> None:
         check_reference(wanted.service, wanted.role, wanted.image)
         present = self.ask.present(wanted.image)
-        if wanted.digest:
+        if wanted.image.endswith(PREVIOUS):  # only this host can have it
+            if not present:
+                raise self._missing(wanted, "")
+        elif wanted.digest:
             self._own_build(wanted, present)
         elif present:
             self._newer(wanted, present)
@@ -118,14 +129,20 @@ class Planner:
             on_host = self.ask.present(base)
             if on_host:
                 self._newer(Wanted(base, wanted.service, wanted.role), on_host)
-        renewed = self._planned(wanted.bases)
+        renewed = self._planned(wanted.bases) or self._other_base(wanted, present)
         if present and present.labels.get(LABEL_CONTEXT) == wanted.digest and not renewed:
             return
         for base in wanted.bases:
             if not self.ask.present(base):
                 self._base(base, wanted)
         cause = f"{renewed} that it is built on changes" if renewed else "its files changed" if present else "it is not on this host"
-        self._add(Step("build", wanted.image, cause, wanted.build))
+        self._add(Step("build", wanted.image, cause, wanted.build, bases=wanted.bases))
+
+    def _other_base(self, wanted: Wanted, present: Image | None) -> str:
+        """The bases, where the host has others under their names than the image was built on; empty when it has not, or nobody knows."""
+        built_on = present.labels.get(LABEL_BASES) if present else None
+        now = bases_digest(wanted.bases, self.ask.present)
+        return ", ".join(wanted.bases) if built_on and now and built_on != now else ""
 
     def _base(self, base: str, wanted: Wanted) -> None:
         """An image that a Dockerfile starts from."""
@@ -134,11 +151,17 @@ class Planner:
         except StackError as error:
             raise StackError(
                 f"{wanted.image} of {wanted.service} is built on {base}, which is not on this host and cannot be had: {error.detail}. Load "
-                f"{base} by hand, or let the Dockerfile in {wanted.build['context']} start from another image. Nothing was changed",
+                f"{base} by hand, or {self._where(wanted)}. Nothing was changed",
                 error.kind,
                 base,
                 error.detail,
             ) from error
+
+    @staticmethod
+    def _where(wanted: Wanted) -> str:
+        if wanted.build.get("dockerfile"):
+            return f"build {wanted.role} from another one"
+        return f"let the Dockerfile in {wanted.build['context']} start from another image"
 
     def _planned(self, images: Iterable[str]) -> str:
         """The first of these images that the plan is about to make or pull anew; empty when none is."""

@@ -10,6 +10,7 @@ from typing import Any
 LABEL_SERVICE = "auren.stack.service"  # ours, and which service it is
 LABEL_SPEC = "auren.stack.spec"  # digest per leaf of the definition it was made from
 PREVIOUS = ":previous"  # the tag under which the image that a service ran before is kept
+LABEL_BASES = "auren.stack.bases"  # digest of the ids of the images it was built on
 LABEL_CONTEXT = "auren.stack.context"  # digest of the files an image was built from
 LABEL_IMAGE = "auren.stack.image"  # the name an image was built as here; what is built on it inherits the label
 LABEL_OFFLINE = "auren.stack.offline"  # image of the offline set

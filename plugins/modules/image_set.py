@@ -104,8 +104,15 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.auren.stack.plugins.module_utils import guards, image_build
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
-from ansible_collections.auren.stack.plugins.module_utils.image_plan import Planner, Questions, Recipe, Step, Wanted
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_CONTEXT, LABEL_IMAGE, LABEL_OFFLINE, LABEL_STANDS_IN, Image
+from ansible_collections.auren.stack.plugins.module_utils.image_plan import Planner, Questions, Recipe, Step, Wanted, bases_digest
+from ansible_collections.auren.stack.plugins.module_utils.model import (
+    LABEL_BASES,
+    LABEL_CONTEXT,
+    LABEL_IMAGE,
+    LABEL_OFFLINE,
+    LABEL_STANDS_IN,
+    Image,
+)
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 
@@ -208,6 +215,7 @@ def build(module: AnsibleModule, engine: Engine, step: dict[str, Any]) -> None:
     stands_in = step["stands_in"] if step.get("offline") else ""
     labels = {LABEL_CONTEXT: step["digest"], LABEL_IMAGE: ref, LABEL_STANDS_IN: stands_in}
     labels[LABEL_OFFLINE] = "true" if step.get("offline") else ""
+    labels[LABEL_BASES] = bases_digest(step.get("bases") or (), engine.image)
     image_build.build(module.run_command, ref, base64.b64decode(step["archive"]), (step.get("build") or {}).get("args") or {}, labels)
     now = engine.image(ref)
     if before and now and before.id != now.id and before.labels.get(LABEL_IMAGE) == ref:

@@ -62,6 +62,12 @@ def test_every_change_of_a_file_counts(tmp_path: Path, change: str) -> None:
         ("FROM scratch\nCOPY x /\n", []),
         ("FROM a:1\nFROM a:1\n", ["a:1"]),
         ("FROM --platform=linux/amd64 a:1 AS x\n  FROM x\n", ["a:1"]),
+        ("ARG V=20\nFROM a:${V}\nARG V\nRUN x\n", ["a:20"]),
+        ('ARG B="a:20"\nFROM $B\n', ["a:20"]),
+        ("FROM a:${V:-20} AS one\nFROM b\n", ["a:20", "b"]),
+        ("FROM a:1\nRUN <<EOF python\nfrom foo import bar\nEOF\nFROM b\n", ["a:1", "b"]),
+        ("FROM a:1\nRUN x \\\n  && y\n# FROM c\nFROM \\\n  b\n", ["a:1", "b"]),
+        ("FROM a:1\r\nFROM b\r\n", ["a:1", "b"]),
         ("FROM a:1\nCOPY --chown=1:1 --from=b:2 --link /x /y\nCOPY --chown=1:1 /x /y\n", ["a:1", "b:2"]),
     ],
 )
@@ -79,10 +85,14 @@ def test_the_archive_is_what_an_engine_builds_from(tmp_path: Path) -> None:
 
 
 def test_a_dockerfile_of_ours_and_arguments_take_the_place_of_the_folder_s(tmp_path: Path) -> None:
-    folder = make(tmp_path, **{"dist/old.js": "1", "node_modules/x/index.js": "2", ".git/HEAD": "3"})
+    folder = make(tmp_path, **{"dist/old.js": "1", "public/dist/lib.js": "4", "node_modules/x/index.js": "2", ".git/HEAD": "3"})
     text = "ARG base=b:1\nARG other\nFROM ${base}\nFROM $other\nCOPY --from=0 /x /x\n"
     ours = Context.of({"context": str(folder), "dockerfile": text, "args": {"other": "c:2"}, "ignore": ["dist"]})
-    assert [(file.name, file.content) for file in ours.files()] == [("Dockerfile", text.encode()), ("app/main.py", b"x\n")]
+    assert [(file.name, file.content) for file in ours.files()] == [
+        ("Dockerfile", text.encode()),
+        ("app/main.py", b"x\n"),
+        ("public/dist/lib.js", b"4"),
+    ]
     assert build_context.bases(ours) == ["b:1", "c:2"]
     digests = {
         build_context.digest(Context.of({"context": str(folder), "dockerfile": text, "args": args})) for args in ({}, {"other": "c:2"})
