@@ -14,11 +14,14 @@ from dataclasses import dataclass
 
 from ansible_collections.auren.stack.plugins.module_utils import literals
 
-ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([a-zA-Z0-9_.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
+# scheme, who is to log in, host or the beginning of what is filled in; slashes may be escaped, as in JSON inside a script
+ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):(?:\\*/){2}(?:[^\s/@\"'`$]*@)?([a-zA-Z0-9_.-]+|\[[0-9a-fA-F:.]+\]|\$\{)(:\d+)?")
+BASES = ("http://localhost", "http://localhost/")  # what libraries give to new URL() where a path is all that they have
 PLAIN = ("http", "ws")
-# Hosts of XML namespaces and schemas: names that nothing fetches (W3C, Adobe XMP, Dublin Core, Inkscape, Sodipodi, sitemaps, OOXML).
+# Hosts of XML namespaces and schemas: names that nothing fetches (W3C, JSON-LD, JSON Schema, Open Graph, Adobe XMP,
+# Dublin Core, Inkscape, Sodipodi, sitemaps, OOXML).
 NAMESPACES = re.compile(
-    r"https?://(?:www\.w3\.org/|ns\.adobe\.com/|purl\.org/|www\.inkscape\.org/namespaces|sodipodi\.sourceforge\.net/|"
+    r"https?://(?:www\.w3\.org/|schema\.org\b|json-schema\.org/|ogp\.me/|ns\.adobe\.com/|purl\.org/|www\.inkscape\.org/namespaces|sodipodi\.sourceforge\.net/|"
     r"www\.sitemaps\.org/schemas|schemas\.[a-z.]+/|xmlns\.com/|creativecommons\.org/ns)"
 )
 WELCOME = b"<title>Welcome to nginx!</title>"
@@ -51,7 +54,7 @@ def findings(files: Mapping[str, bytes], internal: Collection[str], allowed: Col
 
 
 def _addresses(path: str, literal: str, internal: Collection[str]) -> Iterator[Finding]:
-    for match in ADDRESS.finditer(literal):
+    for match in ADDRESS.finditer(literal if literal not in BASES else ""):
         scheme, host = match.group(1).lower(), match.group(2).lower().rstrip(".")
         if NAMESPACES.match(literal, match.start()):
             continue

@@ -83,7 +83,7 @@ class _Script:
         return not _VALUE_BEFORE.search(self.before) or bool(_KEYWORD_BEFORE.search(self.before))
 
     def _template(self, token: str) -> str:
-        """The next fixed part of a template."""
+        """The next fixed part of a template; where something is filled in behind it, it ends with ``${``."""
         if token == "}":
             self.depths.pop()
         match = _TEMPLATE.match(self.text, self.place)
@@ -93,7 +93,7 @@ class _Script:
         if opened:
             self.depths.append(0)
         self.before = (self.before + ("(" if opened else "`"))[-40:]
-        return part
+        return f"{part}${{" if opened else part
 
 
 def _unescaped(text: str) -> str:
