@@ -279,20 +279,18 @@ class Engine:
         with _told("remove image", ref):
             self.api.remove_image(ref)
 
-    def keep_image(self, image: str, ref: str) -> None:
-        """Give an image the name ``ref``. The one that had it before is removed where it has no other name and no container."""
-        before = self.image(ref)
+    def tag_image(self, image: str, ref: str) -> None:
         repository, _colon, tag = ref.rpartition(":")
         with _told(f"tag {image} as", ref):
             self.api.tag(image, repository, tag)
-        if before and before.id != image:
-            with contextlib.suppress(StackError):  # a container, or another image, still needs it
-                if not self.tags(before.id):
-                    self.remove_image(before.id)
 
-    def tags(self, image: str) -> list[str]:
-        with _told("look at image", image):
-            return list(self.api.inspect_image(image).get("RepoTags") or [])
+    def drop_image(self, image: str) -> None:
+        """Remove an image that has no name any more and that no container, and no other image, needs."""
+        with contextlib.suppress(StackError):
+            with _told("look at image", image):
+                named = self.api.inspect_image(image).get("RepoTags")
+            if not named:
+                self.remove_image(image)
 
     # --- images -----------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ class Apply:
         self.before: dict[str, Before] = {}
         self.touched: list[str] = []
         self.tried: dict[str, str] = {}  # whose new version passed, or is being tried → the id of its image
+        self.kept: dict[str, str] = {}  # name under which an image is kept → the id that had this name before
+        self.replaced: list[str] = []  # images that may be needed no more when all is well
         self.doors: dict[str, Door] = {}
         self.warnings: list[str] = []
         self.rotator = Rotator(engine, self.house.directory, self.house.network, observed.rotations)
@@ -65,7 +67,8 @@ class Apply:
             raise self._put_back(error) from error
         self._record(self.work.merged)
         self.rotator.finish()
-        self._keep_images()
+        for image in self.replaced:
+            self.engine.drop_image(image)
 
     def _line(self, kind: str, target: str, seconds: float, also: str = "") -> None:
         cause = next(op.cause for op in self.work.plan.operations if (op.kind, op.target) == (kind, target))
@@ -147,6 +150,8 @@ class Apply:
         self.gate.began.update(dict.fromkeys(names, time.monotonic()))
         for name in (name for name in names if name not in recreated):
             self.engine.start(name)
+        for name in (name for name in recreated if name in self.tried):
+            self._keep_present(name)
         if recreated:
             self.doors.update(self._watched(recreated))
             self.compose.recreate(recreated)
@@ -181,16 +186,20 @@ class Apply:
         refused = door.close() if door else 0.0
         return f"; new connections were refused for {refused:.2f} s" if door and door.was_open else ""
 
-    def _keep_images(self) -> None:
-        """What ran before stays on the host under its own name: the way back needs no build."""
-        for name in self.tried:
-            service, before = self.work.called[name], self.observed.snapshot.container(name)
-            kept, now = service.candidate.get("previous") or "", self.engine.container(name)
-            if kept and before and now and before.image_id != now.image_id and service.image != kept:
-                try:
-                    self.engine.keep_image(before.image_id, kept)
-                except StackError as error:
-                    self.warnings.append(f"there is no way back for {name}: {error.message}")
+    def _keep_present(self, name: str) -> None:
+        """Just before it is replaced: the image that runs gets the name by which a rollback finds it, so that needs no build. And what is
+        about to take its place has to be what was tried."""
+        service, before = self.work.called[name], self.observed.snapshot.container(name)
+        now = self.engine.image(service.image)
+        if now is None or now.id != self.tried[name]:
+            raise StackError(f"{service.image} became another image while it was tried; run again", "candidate", name)
+        kept = service.candidate.get("previous") or ""
+        if not kept or before is None or before.image_id == now.id or service.image == kept:
+            return
+        known = self.engine.image(kept)
+        self.kept[kept] = known.id if known else ""
+        self.engine.tag_image(before.image_id, kept)
+        self.replaced += [known.id] if known and known.id != before.image_id else []
 
     # --- reload -----------------------------------------------------------------------------------------------------
 
@@ -227,7 +236,11 @@ class Apply:
         for name in list(self.doors):
             self._closed(name)
         back = [n for n in self.touched if n in self.observed.declared and self._had_container(n)]
+        never = [n for n in self.tried if n not in self.touched and not self._had_container(n)]
         try:
+            for name in never:  # made and not started: a start of it later would be a start of what was refused
+                if self.engine.container(name):
+                    self.engine.discard(name)
             self._restore_files()
             restored = {**self._not_yet_reloaded(), **{n: self.observed.declared[n] for n in self._previous()}}
             self._record(restored)
@@ -238,6 +251,7 @@ class Apply:
                 gate = Gate(self.engine, {n: self.observed.declared[n].service for n in back})
                 gate.wait(back)
             self._reload_previous()
+            self._restore_names()
         except StackError as second:
             state = f"The previous state did not come back: {second.message}"
         else:
@@ -270,10 +284,20 @@ class Apply:
         if name not in (*self.touched, *self.tried) or container is None or (now and now.id == container.image_id):
             return
         if name in self.tried:  # its image is built here: the tag is what is deployed, not what was refused
-            self.engine.keep_image(container.image_id, service.image)
+            self.engine.tag_image(container.image_id, service.image)
+            self.observed.images[service.image] = self.engine.image(service.image)
+            self.replaced += [now.id] if now else []
             return
         content = definition.fragment(service, self.observed.declared[name].spec, self.observed.snapshot.api_version)
         files.write(definition.fragment_file(service, definition.with_image(content, name, container.image_id)))
+
+    def _restore_names(self) -> None:
+        """Of images that were kept for a rollback; and nobody needs those that were refused."""
+        for kept, image in self.kept.items():
+            if image:
+                self.engine.tag_image(image, kept)
+        for image in set(self.replaced) - set(self.kept.values()):
+            self.engine.drop_image(image)
 
     def _reload_previous(self) -> None:
         for name in self.work.plan.targets("reload"):

@@ -96,7 +96,8 @@ def _port_conflicts(service: Service, observed: Observed, taken: PortTaken) -> l
         by = _holder(wanted, service, observed, taken)
         if by:
             where = f"{wanted.host_ip or '0.0.0.0'}:{wanted.host_port}"
-            remedy = f"nothing was changed. Stop it, or set {service.role}_port to a free port"
+            other = " (or the variable that this one comes from)" if len(validate.bindings(service)) > 1 else ""
+            remedy = f"nothing was changed. Stop it, or set {service.role}_port{other} to a free port"
             found.append(StackError(f"port {where} that {service.name} publishes is taken by {by}; {remedy}", "port_taken", where))
     return found
 
@@ -159,17 +160,17 @@ def _forgotten(names: Collection[str], observed: Observed) -> list[Operation]:
     ]
 
 
-def _with_trials(operations: list[Operation], called: Mapping[str, Service]) -> list[Operation]:
-    """Before a service is made, its new version is tried where it says how."""
+def _with_trials(operations: list[Operation], called: Mapping[str, Service], observed: Observed) -> list[Operation]:
+    """Before a service is made, or started for the first time, its new version is tried where it says how."""
     found: list[Operation] = []
     for operation in operations:
-        tried = operation.kind in ("create", "recreate") and bool(called[operation.target].candidate)
+        container = observed.snapshot.container(operation.target)
+        new = operation.kind in ("create", "recreate") or (container is not None and container.state == "created")
+        tried = new and bool(called[operation.target].candidate)
         if tried:
             found.append(Operation("try", operation.target, "its new version has to answer before it takes the port"))
-        cuts = (
-            "requests in flight are cut, new connections are refused for up to a second" if tried and operation.kind == "recreate" else ""
-        )
-        found.append(replace(operation, notice=cuts))
+        cuts = tried and operation.kind == "recreate"
+        found.append(replace(operation, notice="requests in flight are cut, new connections are refused for a moment" if cuts else ""))
     return found
 
 
@@ -304,7 +305,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
     _file_operations(work, house, replaced)
     gone = leftovers(called, house, observed)
     work.plan.operations += [Operation("remove container", c.name, "a run that was cut off left it behind", before=c.state) for c in gone]
-    work.plan.operations += _forgotten(called, observed) + _with_trials([op for op in containers if op], called)
+    work.plan.operations += _forgotten(called, observed) + _with_trials([op for op in containers if op], called, observed)
     changed = [file.wanted.path for file in work.files]
     reloads = [_reload_operation(called[n], observed, changed) for n in order if n not in replaced]
     work.plan.operations += [op for op in reloads if op]

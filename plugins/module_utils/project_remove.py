@@ -46,6 +46,12 @@ def _container_operations(house: House, services: dict[str, Service], snapshot: 
     operations: list[Operation] = []
     found = [snapshot.container(n) for wave in reversed(definition.start_order(services)) for n in wave]
     found += [c for c in snapshot.containers if c.name not in services and c.labels.get(LABEL_SERVICE) in services]
+    candidates = [snapshot.container(name + definition.CANDIDATE) for name in services]
+    operations += [
+        Operation("remove candidate", c.name, "a run that was cut off left it behind", before=c.state)
+        for c in candidates
+        if c and c.labels.get(LABEL_SERVICE) == c.name
+    ]
     for container in (c for c in found if c and c.belongs(house.project)):
         if container.alive:
             operations.append(Operation("stop", container.name, "asked for", before=container.state, after="exited"))
@@ -116,6 +122,7 @@ class Leaving:
         self.house, self.engine, self.declared = house, engine, declared
         self.change: dict[str, Callable[[str], None]] = {
             "stop": engine.stop,
+            "remove candidate": engine.discard,
             "remove container": engine.remove_container,
             "remove definition": self._remove_definition,
             "remove volume": engine.remove_volume,

@@ -232,13 +232,13 @@ def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> d
         compose.check_version(may_be_missing=module.check_mode)
     if not module.check_mode:
         if work.plan.changed or work.files:
-            apply = Apply(engine, compose, observed, work, lock)
+            apply, offered = Apply(engine, compose, observed, work, lock), dict(observed.images)
             try:
                 apply.run()
             except StackError as error:
                 if error.kind == "candidate":
                     refused = services[error.target]
-                    tried = observed.images.get(refused.image)
+                    tried = offered.get(refused.image)
                     record_refusal(engine, home.directory, observed.snapshot, refused, tried, error.message)
                 raise
             result["operations"] = apply.done

@@ -133,6 +133,18 @@ def test_a_bad_version_never_takes_the_port(site: Site, script: str, health: int
     told = json.loads(record.splitlines()[-1])
     assert told["outcome"] == "failed"
     assert all(one in " ".join(told["refused"]) for one in (old, bad))
+    assert docker("images", "--all", "--quiet", "--filter", f"label=auren.stack.image={site.ref}").count("\n") == 0, "the bad one is gone"
+    assert not site.do().changed
+
+
+def test_a_first_version_that_is_refused_is_refused_again(site: Site) -> None:
+    site.build("one", "fetch('http://inner:8000/x')")
+    for _time in range(2):
+        refused = site.do()
+        assert "It never took the port" in refused.msg
+        assert docker("ps", "--all", "--quiet", "--filter", f"name={site.project.name}") == ""
+    site.build("two")
+    assert site.do().output["operations"][-1].startswith(f"create {site.project.called('web')}: ")
 
 
 def test_plain_http_is_a_warning_where_the_page_is_plain_too_and_what_is_allowed_is_none(site: Site) -> None:
@@ -167,6 +179,8 @@ def test_a_candidate_that_a_killed_run_left_is_removed_by_the_next(site: Site) -
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert site.left() == [site.project.called("web-candidate")]
+    shown = site.project.run(state="absent", check=True)
+    assert shown.actions[0].startswith(f"remove candidate {site.project.called('web-candidate')}: ")
     site.build("three")
     done = site.do()
     assert done.output["operations"][0].startswith(f"remove candidate {site.project.called('web-candidate')}: ")
