@@ -11,7 +11,7 @@ const proxy = {
   "/api/biometric": to(env.BRIDGE_URL ?? "http://127.0.0.1:8888", "/api/biometric"),
 };
 
-// The policy that the built application must live with; the preview server enforces it as nginx does.
+// The policy that the built application must live with; the preview server enforces it; the server's own is a little wider.
 const policy = [
   "default-src 'self'",
   "script-src 'self'",

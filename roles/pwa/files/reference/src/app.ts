@@ -5,6 +5,7 @@ import { messageOf } from "./conversation";
 import * as db from "./db";
 import type { Additions } from "./db";
 import { uid } from "./dom";
+import { createLock } from "./lock";
 import { Outbox, type Item, type Settled } from "./outbox";
 
 type Listener = (settled?: Settled) => void;
@@ -26,7 +27,7 @@ export async function createApp(config: Config): Promise<App> {
   const tabs = new BroadcastChannel("auren");
   tabs.onmessage = () => tell();
   const outbox = new Outbox(
-    { all: () => db.all("outbox"), put: (item) => db.put("outbox", item), remove: (id) => db.remove("outbox", id), settle },
+    { all: () => db.all("outbox"), put: (item) => db.put("outbox", item), update: (item) => db.update("outbox", item), remove: (id) => db.remove("outbox", id), settle },
     {
       send: (item) => call(item.path, item.body, TIMEOUT[item.service]),
       online: () => navigator.onLine,
@@ -58,17 +59,6 @@ function pointsOf(item: Item, answer: Answer): Additions {
   const events = (answer.body as Receipt).events ?? [];
   return {
     points: events.map((event) => ({ user, metric: event.metric_type, at: Date.parse(event.timestamp), value: event.value, kind: "sent" })),
-  };
-}
-
-/** Web Locks reach over all tabs; where the page came over plain HTTP there are none, and each tab queues for itself. */
-function createLock(): (name: string, work: () => Promise<void>) => Promise<void> {
-  if ("locks" in navigator) return (name, work) => navigator.locks.request(name, work).then(() => undefined);
-  const tails = new Map<string, Promise<void>>();
-  return (name, work) => {
-    const next = (tails.get(name) ?? Promise.resolve()).then(work, work);
-    tails.set(name, next);
-    return next;
   };
 }
 

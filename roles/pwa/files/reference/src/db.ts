@@ -44,6 +44,30 @@ export async function put<Name extends keyof Records>(name: Name, record: Record
   await within([name], "readwrite", (tx) => void tx.objectStore(name).put(record));
 }
 
+/** Change a record that is still there. */
+export async function update<Name extends keyof Records>(name: Name, record: Records[Name]): Promise<void> {
+  await within([name], "readwrite", (tx) => {
+    const store = tx.objectStore(name);
+    const there = store.get(record.id!);
+    there.onsuccess = () => there.result && store.put(record);
+  });
+}
+
+/** Hold `name` until a time, unless another owner holds it still; whether it is held now. */
+export async function lease(name: string, owner: string, now: number, until: number): Promise<boolean> {
+  let held = false;
+  await within(["kept"], "readwrite", (tx) => {
+    const store = tx.objectStore("kept");
+    const known = store.get(name);
+    known.onsuccess = () => {
+      const other = known.result as { owner: string; until: number } | undefined;
+      held = !other || other.owner === owner || other.until <= now;
+      if (held) store.put({ owner, until }, name);
+    };
+  });
+  return held;
+}
+
 export async function remove(name: keyof Records, id: number): Promise<void> {
   await within([name], "readwrite", (tx) => void tx.objectStore(name).delete(id));
 }

@@ -26,6 +26,8 @@ export interface Settled {
 export interface Storage {
   all(): Promise<Item[]>;
   put(item: Item): Promise<void>;
+  /** Change an item that is still there: another tab may have sent or removed it. */
+  update(item: Item): Promise<void>;
   remove(id: number): Promise<void>;
   settle(item: Item, answer: Answer): Promise<void>;
 }
@@ -89,7 +91,7 @@ export class Outbox {
 
   async retry(item: Item): Promise<void> {
     const { error: _, ...rest } = item;
-    await this.storage.put({ ...rest, state: "waiting", notBefore: 0 });
+    await this.storage.update({ ...rest, state: "waiting", notBefore: 0 });
     this.changed();
     await this.flush(item.service, true);
   }
@@ -125,13 +127,16 @@ export class Outbox {
   private async deliver(item: Item): Promise<Outcome> {
     this.sending.set(item.service, item.uid);
     this.changed();
-    const answer = await this.world.send(item);
-    const outcome = outcomeOf(answer);
-    if (outcome === "done") await this.storage.settle(item, answer);
-    else await this.storage.put(this.after(item, outcome, answer));
-    this.sending.delete(item.service);
-    this.changed({ item, outcome, answer });
-    return outcome;
+    try {
+      const answer = await this.world.send(item);
+      const outcome = outcomeOf(answer);
+      if (outcome === "done") await this.storage.settle(item, answer);
+      else await this.storage.update(this.after(item, outcome, answer));
+      this.changed({ item, outcome, answer });
+      return outcome;
+    } finally {
+      this.sending.delete(item.service);
+    }
   }
 
   private after(item: Item, outcome: Outcome, answer: Answer): Item {

@@ -13,6 +13,10 @@ function setUp(answers: Answer[], kept: Item[] = []) {
       if (item.id && at >= 0) kept[at] = item;
       else kept.push({ ...item, id: ++id });
     },
+    update: async (item: Item) => {
+      const at = kept.findIndex((one) => one.id === item.id);
+      if (at >= 0) kept[at] = item;
+    },
     remove: async (gone: number) => void kept.splice(kept.findIndex((item) => item.id === gone), 1),
     settle: async (item: Item) => storage.remove(item.id!),
   };
@@ -40,6 +44,15 @@ describe("the queue", () => {
     await Promise.all([add("a"), add("b"), add("c")]);
     await outbox.flush("neuros");
     expect(world.sent).toEqual(["a", "b", "c"]);
+    expect(kept).toEqual([]);
+  });
+
+  it("does not bring back what was removed while it was on its way", async () => {
+    const { outbox, kept, add } = setUp([{ status: 503, body: {} }]);
+    const sent = add("a");
+    await sent;
+    await outbox.remove(kept[0]!);
+    await outbox.flush("neuros");
     expect(kept).toEqual([]);
   });
 

@@ -20,10 +20,17 @@ export function chatPage(app: App): Page {
     const body = { user_id: app.config.user_id, session_id: app.session, message };
     await app.outbox.add({ uid: uid(), service: "neuros", path: "/api/neuros/api/agents/neuros/analyze", body, label: message });
   };
-  const submit = (event: Event) => {
+  let storing = false;
+  const submit = async (event: Event) => {
     event.preventDefault();
-    void send(field.value);
-    field.value = draft = "";
+    if (storing) return;
+    storing = true;
+    try {
+      await send(field.value);
+      field.value = draft = ""; // not before it is safe
+    } finally {
+      storing = false;
+    }
     field.focus();
   };
   const welcome = welcomeBox(send, field);
@@ -39,7 +46,7 @@ export function chatPage(app: App): Page {
   field.addEventListener("keydown", (event) => {
     // While an input method composes a word, Enter belongs to it.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    submit(event);
+    void submit(event);
   });
   const render = renderer(app, log, welcome, field);
   void render();
