@@ -28,6 +28,8 @@ VARIABLES: dict[str, Any] = {
     "auren_neuros_port": 8000,
     "auren_biometric_host": BIOMETRIC,
     "auren_biometric_port": 8888,
+    "auren_pwa_port": 8080,
+    "auren_pwa_tls_port": 8443,
     "pwa_tls": "off",
     "pwa_tls_port": 443,
     "pwa_csp": CSP,
@@ -183,6 +185,7 @@ def configuration(**variables: Any) -> dict[str, str]:
     """The rendered templates, by file name."""
     loader = jinja2.FileSystemLoader(ROOT / "roles/pwa/templates")
     templates = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    templates.filters["bool"] = lambda value: str(value).lower() in ("true", "yes", "1")  # as Ansible's
     names = [name for name in templates.list_templates() if name.endswith(".conf.j2")]
     return {name[:-3]: templates.get_template(name).render({**VARIABLES, **variables}) for name in names}
 

@@ -50,7 +50,7 @@ def site(lab: Lab) -> Site:
 
 @pytest.fixture(scope="module")
 def secure(lab: Lab) -> Site:
-    return lab.site("tls", configuration(pwa_tls="self_signed", pwa_tls_port=8443, pwa_csp_report_only=True))
+    return lab.site("tls", configuration(pwa_tls="self_signed", pwa_tls_port="443", pwa_csp_report_only="true"))
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +225,7 @@ def test_it_runs_without_rights_and_logs_requests_but_no_health_checks(site: Sit
 @pytest.mark.parametrize("path", ["/", "/assets/small.css?a=%2F", "/api/neuros/x"])
 def test_plain_http_leads_to_https_with_the_same_method(secure: Site, path: str) -> None:
     answer = secure.ask(path, "POST", "{}", Host="app.example:80")
-    assert (answer.status, answer.headers["location"]) == (308, f"https://app.example:8443{path}")
+    assert (answer.status, answer.headers["location"]) == (308, f"https://app.example{path}")
     assert answer.headers["cache-control"] == "no-store"
     assert "strict-transport-security" not in answer.headers
     assert secure.ask("/healthz").body == b"ok"
@@ -263,3 +263,9 @@ def test_what_is_no_http_is_an_error_in_json(site: Site) -> None:
     answer = site.says("GET / HTTP/1.1\r\n\r\n")
     assert answer.startswith("HTTP/1.1 400 ")
     assert answer.endswith('{"error":"bad request","status":400}')
+
+
+def test_tls_on_another_port_is_named_and_never_remembered_by_a_browser() -> None:
+    files = configuration(pwa_tls="files", pwa_tls_port=9443)
+    assert "return 308 https://$host:9443$request_uri;" in files["nginx.conf"]
+    assert "Strict-Transport-Security max-age" not in "".join(files.values())
