@@ -129,14 +129,19 @@ class Planner:
             on_host = self.ask.present(base)
             if on_host:
                 self._newer(Wanted(base, wanted.service, wanted.role), on_host)
-        renewed = self._planned(wanted.bases) or self._other_base(wanted, present)
-        if present and present.labels.get(LABEL_CONTEXT) == wanted.digest and not renewed:
+        renewed = self._planned(wanted.bases)
+        same = present is not None and present.labels.get(LABEL_CONTEXT) == wanted.digest
+        other = self._other_base(wanted, present) if same else ""
+        if same and not renewed and not other:
             return
         for base in wanted.bases:
             if not self.ask.present(base):
                 self._base(base, wanted)
-        cause = f"{renewed} that it is built on changes" if renewed else "its files changed" if present else "it is not on this host"
-        self._add(Step("build", wanted.image, cause, wanted.build, bases=wanted.bases))
+        files = "its files changed" if present else "it is not on this host"
+        changed = renewed or other
+        self._add(
+            Step("build", wanted.image, f"{changed} that it is built on changes" if changed else files, wanted.build, bases=wanted.bases)
+        )
 
     def _other_base(self, wanted: Wanted, present: Image | None) -> str:
         """The bases, where the host has others under their names than the image was built on; empty when it has not, or nobody knows."""

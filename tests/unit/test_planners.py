@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils import image_plan, model, network_plan
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
-from ansible_collections.auren.stack.plugins.module_utils.image_plan import Planner, Questions, Recipe, Wanted
+from ansible_collections.auren.stack.plugins.module_utils.image_plan import Planner, Questions, Recipe, Wanted, bases_digest
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Image, Network
 from ansible_collections.auren.stack.plugins.module_utils.network_plan import Route
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan, digest
@@ -139,6 +139,10 @@ def test_data_of_the_stand_in_stays_with_the_stand_in_when_the_registry_answers_
     assert [step.text() for step in found.steps] == ([] if used else [PULL.format("pg:16")])
 
 
+ON_ANOTHER = {model.LABEL_CONTEXT: "abc", model.LABEL_BASES: "older"}
+ON_THIS = {**ON_ANOTHER, model.LABEL_BASES: bases_digest(["redis:7"], {"redis:7": image()}.get)}
+
+
 @pytest.mark.parametrize(
     ("present", "steps"),
     [
@@ -147,6 +151,9 @@ def test_data_of_the_stand_in_stays_with_the_stand_in_when_the_registry_answers_
         ({"redis:7": image(), "app:1": image()}, ["build app:1: its files changed"]),
         ({"redis:7": image(), "app:1": image(labels={model.LABEL_CONTEXT: "other"})}, ["build app:1: its files changed"]),
         ({"app:1": image(labels={model.LABEL_CONTEXT: "abc"})}, []),
+        ({"redis:7": image(), "app:1": image(labels=ON_ANOTHER)}, ["build app:1: redis:7 that it is built on changes"]),
+        ({"redis:7": image(), "app:1": image(labels=ON_THIS)}, []),
+        ({"app:1": image(labels=ON_ANOTHER)}, []),
     ],
 )
 def test_an_image_of_our_own_is_built_when_its_files_changed(present: dict[str, Image], steps: list[str]) -> None:
