@@ -46,8 +46,9 @@ def usual_checks(result: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for one in result["checks"]:
         probe, target = one["check"].split(" ", 1)
-        port = int(target.partition(":")[2] or 0)
-        path = "/health" if port in HEALTH else PATHS.get(probe, "")
+        number, slash, rest = target.partition(":")[2].partition("/")
+        port = int(number or 0)
+        path = slash + rest or ("/health" if port in HEALTH else PATHS.get(probe, ""))
         if probe != "disk":
             found.append({"probe": probe, "service": one["service"], "client": one["client"], "port": port, "path": path})
     return found
