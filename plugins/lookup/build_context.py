@@ -152,8 +152,9 @@ def bases(context: Context) -> list[str]:
     args = {m.group(1): context.args.get(m.group(1), (m.group(2) or "").strip("\"'")) for m in declared if m}
     named = {m.group(1).lower() for m in (re.match(FROM + r"\S+\s+AS\s+(\S+)", one, re.IGNORECASE) for one in said) if m}
     copied = [m.group(1) for m in (re.match(COPIED + r"(\S+)", one, re.IGNORECASE) for one in said) if m]
-    found = [_filled(image, args) for image in (*stages(context), *copied)]
-    own = named | {"scratch", *(str(number) for number in range(len(stages(context))))}  # a stage may also be called by its number
+    started = stages(context)
+    found = [_filled(image, args) for image in (*started, *copied)]
+    own = named | {"scratch", *(str(number) for number in range(len(started)))}  # a stage may also be called by its number
     return list(dict.fromkeys(image for image in found if image.lower() not in own))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.auren.stack.plugins.module_utils import bundle, definition, files, names, netns, secrets
+from ansible_collections.auren.stack.plugins.module_utils import bundle, definition, files, names, netns
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
 from ansible_collections.auren.stack.plugins.module_utils.definition import CANDIDATE, Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -33,10 +33,10 @@ def beside(service: Service) -> Service:
     compose = {key: value for key, value in service.compose.items() if key not in ("ports", "container_name", "restart")}
     house = replace(service.house, project=service.house.project + CANDIDATE, project_dir=f"{service.house.project_dir}/.auren/candidate")
     mounts = [f"{service.mount_path}:{definition.SECRETS_MOUNT}:ro"] if service.entry.get("secrets") else []
-    environment = [str(service.env_path)] if any(secrets.names_in(v) for v in service.environment.values()) else []
-    plain = {k: v for k, v in service.environment.items() if not secrets.names_in(v)}
+    plain = definition.plain_environment(service)
     compose = {**compose, "restart": "no", "environment": plain, "volumes": [*(compose.get("volumes") or []), *mounts]}
-    compose = {**compose, "env_file": environment} if environment else compose
+    if definition.secret_environment(service):
+        compose["env_file"] = [str(service.env_path)]
     entry = {**service.entry, "name": service.name + CANDIDATE, "compose": compose, "aliases": [], "secrets": [], "files": {}}
     return Service(entry, house)
 

@@ -138,11 +138,11 @@ def _env_text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def _plain_environment(service: Service) -> dict[str, str]:
+def plain_environment(service: Service) -> dict[str, str]:
     return {k: v for k, v in service.environment.items() if not secrets.names_in(v)}
 
 
-def _secret_environment(service: Service) -> dict[str, str]:
+def secret_environment(service: Service) -> dict[str, str]:
     return {k: v for k, v in service.environment.items() if secrets.names_in(v)}
 
 
@@ -160,8 +160,8 @@ def _definition(service: Service) -> dict[str, Any]:
         volumes.append(f"{service.mount_path}:{SECRETS_MOUNT}:ro")
     result: dict[str, Any] = {"image": compose.pop("image"), "container_name": service.name}
     result.update(compose)
-    if _plain_environment(service):
-        result["environment"] = _plain_environment(service)
+    if plain_environment(service):
+        result["environment"] = plain_environment(service)
     if volumes:
         result["volumes"] = volumes
     result["networks"] = {house.network: {"aliases": service.aliases}} if service.aliases else {house.network: {}}
@@ -188,7 +188,7 @@ def spec(service: Service, values: Mapping[str, str]) -> dict[str, str]:
     Outside it: files marked reload, the image's id (compared with the live container), Engine-dependent timing.
     """
     leaves = dict(_leaves(_definition(service), ""))
-    for name, text in _secret_environment(service).items():
+    for name, text in secret_environment(service).items():
         leaves[f"environment.{name}"] = secrets.fill_fingerprints(text, values)
     for path, text in service.files("recreate").items():
         leaves[f"files.{path}"] = secrets.fill_fingerprints(text, values)
@@ -240,7 +240,7 @@ def fragment(service: Service, wanted: Mapping[str, str], api: tuple[int, ...]) 
     labels = {**(definition.get("labels") or {}), LABEL_SERVICE: service.name}
     labels[LABEL_SPEC] = json.dumps(wanted, separators=(",", ":"), sort_keys=True)
     definition["labels"] = labels
-    if _secret_environment(service):
+    if secret_environment(service):
         definition["env_file"] = [*(definition.get("env_file") or []), str(service.env_path)]
     result: dict[str, Any] = {"services": {service.name: _escaped(definition)}}
     if service.data:
@@ -284,7 +284,7 @@ def service_files(service: Service, values: Mapping[str, str]) -> list[WantedFil
         wanted.append(WantedFile(service.config_path(path), secrets.fill(text, values).encode(), mode, *owner))
     for name in service.entry.get("secrets") or []:
         wanted.append(WantedFile(service.mount_path / name, values[name].encode(), 0o400, uid, gid))
-    lines = [f"{k}={env_quote(secrets.fill(v, values))}\n" for k, v in _secret_environment(service).items()]
+    lines = [f"{k}={env_quote(secrets.fill(v, values))}\n" for k, v in secret_environment(service).items()]
     if lines:
         wanted.append(WantedFile(service.env_path, "".join(lines).encode(), 0o600))
     return wanted
@@ -294,7 +294,7 @@ def service_paths(service: Service) -> list[Path]:
     """The paths of ``service_files``, without any value."""
     paths = [service.config_path(path) for path in service.entry.get("files") or {}]
     paths += [service.mount_path / name for name in service.entry.get("secrets") or []]
-    return paths + ([service.env_path] if _secret_environment(service) else [])
+    return paths + ([service.env_path] if secret_environment(service) else [])
 
 
 def substituted(service: Service, images: Mapping[str, str]) -> Service:

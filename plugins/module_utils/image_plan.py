@@ -137,11 +137,10 @@ class Planner:
         for base in wanted.bases:
             if not self.ask.present(base):
                 self._base(base, wanted)
-        files = "its files changed" if present else "it is not on this host"
-        changed = renewed or other
-        self._add(
-            Step("build", wanted.image, f"{changed} that it is built on changes" if changed else files, wanted.build, bases=wanted.bases)
-        )
+        cause = "its files changed" if present else "it is not on this host"
+        if renewed or other:
+            cause = f"{renewed or other} that it is built on changes"
+        self._add(Step("build", wanted.image, cause, wanted.build, bases=wanted.bases))
 
     def _other_base(self, wanted: Wanted, present: Image | None) -> str:
         """The bases, where the host has others under their names than the image was built on; empty when it has not, or nobody knows."""

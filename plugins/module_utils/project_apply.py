@@ -175,10 +175,9 @@ class Apply:
         found = {}
         for name in (name for name in names if name in self.tried):
             service = self.work.called[name]
-            inner = f"{service.candidate['http_port']}/tcp"
-            for binding in [b for b in validate.bindings(service) if b.container_port == inner][:1]:
-                address = binding.host_ip if binding.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"
-                found[name] = Door(address, binding.host_port, service.candidate["ready"])
+            where = validate.published(service, int(service.candidate["http_port"]))
+            if where:
+                found[name] = Door(*where, service.candidate["ready"])
         return found
 
     def _closed(self, name: str) -> str:

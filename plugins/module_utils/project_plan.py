@@ -22,6 +22,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import (
     Binding,
     Container,
     Image,
+    Snapshot,
 )
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file, images_file
@@ -150,9 +151,9 @@ def leftovers(names: Collection[str], house: House, observed: Observed) -> list[
     return [c for c in ours if c.name != c.labels[LABEL_SERVICE] and not c.alive]
 
 
-def _forgotten(names: Collection[str], observed: Observed) -> list[Operation]:
-    """Candidates of these services that a run which was cut off left behind."""
-    tried = [observed.snapshot.container(name + definition.CANDIDATE) for name in names]
+def forgotten(names: Collection[str], snapshot: Snapshot) -> list[Operation]:
+    """Removal of candidates of these services that a run which was cut off left behind."""
+    tried = [snapshot.container(name + definition.CANDIDATE) for name in names]
     return [
         Operation("remove candidate", c.name, "a run that was cut off left it behind", before=c.state)
         for c in tried
@@ -305,7 +306,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
     _file_operations(work, house, replaced)
     gone = leftovers(called, house, observed)
     work.plan.operations += [Operation("remove container", c.name, "a run that was cut off left it behind", before=c.state) for c in gone]
-    work.plan.operations += _forgotten(called, observed) + _with_trials([op for op in containers if op], called, observed)
+    work.plan.operations += forgotten(called, observed.snapshot) + _with_trials([op for op in containers if op], called, observed)
     changed = [file.wanted.path for file in work.files]
     reloads = [_reload_operation(called[n], observed, changed) for n in order if n not in replaced]
     work.plan.operations += [op for op in reloads if op]

@@ -30,6 +30,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project import (
     images_path,
     read_declared,
 )
+from ansible_collections.auren.stack.plugins.module_utils.project_plan import forgotten
 
 
 def _unknown(names: list[str], declared: dict[str, Declared]) -> list[StackError]:
@@ -46,12 +47,7 @@ def _container_operations(house: House, services: dict[str, Service], snapshot: 
     operations: list[Operation] = []
     found = [snapshot.container(n) for wave in reversed(definition.start_order(services)) for n in wave]
     found += [c for c in snapshot.containers if c.name not in services and c.labels.get(LABEL_SERVICE) in services]
-    candidates = [snapshot.container(name + definition.CANDIDATE) for name in services]
-    operations += [
-        Operation("remove candidate", c.name, "a run that was cut off left it behind", before=c.state)
-        for c in candidates
-        if c and c.labels.get(LABEL_SERVICE) == c.name
-    ]
+    operations += forgotten(services, snapshot)
     for container in (c for c in found if c and c.belongs(house.project)):
         if container.alive:
             operations.append(Operation("stop", container.name, "asked for", before=container.state, after="exited"))

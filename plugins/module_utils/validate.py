@@ -113,6 +113,14 @@ def bindings(service: Service) -> list[Binding]:
     return [binding for binding in parsed if binding]
 
 
+def published(service: Service, inner: int) -> tuple[str, int] | None:
+    """Address and port by which this host reaches a port of the container; None when it is not published."""
+    for binding in bindings(service):
+        if binding.container_port == f"{inner}/tcp":
+            return (binding.host_ip if binding.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"), binding.host_port
+    return None
+
+
 def _check_ports(service: Service) -> Iterable[StackError]:
     for port in service.compose.get("ports") or []:
         if parse_port(str(port)) is None:

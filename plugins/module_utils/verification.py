@@ -169,11 +169,8 @@ class Verifier:
 
     def _published(self, check: Check) -> Target | None:
         """The service as the host reaches it."""
-        published = [b for b in validate.bindings(check.service) if b.container_port == f"{check.port}/tcp"]
-        if not published:
-            return None
-        address = published[0].host_ip if published[0].host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"
-        return Target(address, published[0].host_port)
+        found = validate.published(check.service, check.port)
+        return Target(*found) if found else None
 
     def _from_host(self, check: Check, work: Work) -> netns.Job | Answer:
         target = self._published(check) if self.engine.local else None

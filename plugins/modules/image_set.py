@@ -94,7 +94,6 @@ failure:
 """
 
 import base64
-import contextlib
 import os
 import time
 from dataclasses import asdict
@@ -219,8 +218,7 @@ def build(module: AnsibleModule, engine: Engine, step: dict[str, Any]) -> None:
     image_build.build(module.run_command, ref, base64.b64decode(step["archive"]), (step.get("build") or {}).get("args") or {}, labels)
     now = engine.image(ref)
     if before and now and before.id != now.id and before.labels.get(LABEL_IMAGE) == ref:
-        with contextlib.suppress(StackError):  # a container, or another image, still needs it
-            engine.remove_image(before.id)
+        engine.drop_image(before.id)
 
 
 def obtain(module: AnsibleModule, engine: Engine, step: dict[str, Any]) -> None:
