@@ -71,7 +71,7 @@ def _unreachable(error: Exception) -> StackError:
 
 
 @contextlib.contextmanager
-def _told(what: str, target: str) -> Iterator[None]:
+def told(what: str, target: str) -> Iterator[None]:
     """Turn the SDK's errors into ours: ``what`` completes "cannot …"."""
     try:
         yield
@@ -112,7 +112,7 @@ class Engine:
 
     def snapshot(self, names: Sequence[str] = ()) -> Snapshot:
         """All containers; those in ``names`` with everything an inspect knows. And all volumes."""
-        with _told("read", "the containers"):
+        with told("read", "the containers"):
             listed = [container_from_list(raw) for raw in self.api.containers(all=True)]
             volumes = {v["Name"]: v["Mountpoint"] for v in self.api.volumes().get("Volumes") or []}
         wanted = set(names)
@@ -127,19 +127,31 @@ class Engine:
 
     def containers(self) -> list[Container]:
         """All containers, in any state, with everything an inspect knows: the list alone has no aliases and no environment."""
-        with _told("read", "the containers"):
+        with told("read", "the containers"):
             found = [self.container(raw["Id"]) for raw in self.api.containers(all=True)]
         return [container for container in found if container is not None]
 
     def members(self, network: str) -> dict[str, str]:
         """Container → IPv4 address of the running containers on a network."""
-        with _told("read the network", network):
+        with told("read the network", network):
             found = self.api.inspect_network(network).get("Containers") or {}
         return {one["Name"]: one["IPv4Address"].partition("/")[0] for one in found.values()}
 
+    def inspect(self, name: str) -> dict[str, Any] | None:
+        """Everything the Engine says of a container, as it says it; None when there is none."""
+        with told("inspect", name), contextlib.suppress(docker.errors.NotFound):
+            return dict(self.api.inspect_container(name))
+        return None
+
+    def inspect_image(self, ref: str) -> dict[str, Any] | None:
+        """Everything the Engine says of an image, as it says it; None when there is none."""
+        with told("look at image", ref), contextlib.suppress(docker.errors.NotFound):
+            return dict(self.api.inspect_image(ref))
+        return None
+
     def health_output(self, name: str) -> str:
         """What the last health check printed, one line; empty when there is none."""
-        with _told("inspect", name):
+        with told("inspect", name):
             state = self.api.inspect_container(name)["State"]
         log = (state.get("Health") or {}).get("Log") or []
         return " ".join(str(log[-1].get("Output", "")).split()) if log else ""
@@ -149,13 +161,13 @@ class Engine:
         read = layer.changed(container.upper, places)
         if read is not None:
             return read
-        with _told("compare with its image", container.name):
+        with told("compare with its image", container.name):
             paths = sorted(one["Path"] for one in self.api.diff(container.id) or [])
         deepest = [path for path, after in zip(paths, [*paths[1:], ""]) if not after.startswith(f"{path}/")]
         return [path for path in deepest if path.startswith(tuple(f"{place}/" for place in places))]
 
     def image(self, ref: str) -> Image | None:
-        with _told("look at image", ref or "without a name"):
+        with told("look at image", ref or "without a name"):
             try:
                 raw = self.api.inspect_image(ref)
             except docker.errors.ImageNotFound:
@@ -166,7 +178,7 @@ class Engine:
     def built_images(self) -> list[tuple[str, str]]:
         """Images that were built here, as (id, name), also those that are kept. What others built on them inherits the label, but not the
         name in it."""
-        with _told("read", "the images"):
+        with told("read", "the images"):
             known = self.api.images(filters={"label": LABEL_IMAGE})
         found = []
         for raw in known:
@@ -176,26 +188,26 @@ class Engine:
         return found
 
     def networks(self) -> list[Network]:
-        with _told("read", "the networks"):
+        with told("read", "the networks"):
             return [network_from_list(raw) for raw in self.api.networks()]
 
     def root_dir(self) -> str:
         """Where the Engine keeps images, on the host."""
-        with _told("read", "the Engine's information"):
+        with told("read", "the Engine's information"):
             return str(self.api.info()["DockerRootDir"])
 
     def info(self) -> dict[str, Any]:
         """The Engine's version answer, raw."""
-        with _told("read", "the Engine's version"):
+        with told("read", "the Engine's version"):
             return dict(self.api.version())
 
     def logs(self, name: str, tail: int = 15) -> str:
-        with _told("read the log of", name):
+        with told("read the log of", name):
             return bytes(self.api.logs(name, tail=tail)).decode(errors="replace").strip()
 
     def files(self, container: str, folder: str) -> dict[str, bytes]:
         """The files below a folder of a container in any state: path from there → content. Raises StackError when it is not there."""
-        with _told(f"read {folder} of", container):
+        with told(f"read {folder} of", container):
             stream, _stat = self.api.get_archive(container, f"{folder.rstrip('/')}/.")
             packed = io.BytesIO(b"".join(stream))
         with tarfile.open(fileobj=packed) as archive:
@@ -206,17 +218,17 @@ class Engine:
 
     def create_volume(self, name: str, labels: dict[str, str]) -> str:
         """Create a named volume; returns its mount point on the host."""
-        with _told("create volume", name):
+        with told("create volume", name):
             return str(self.api.create_volume(name, labels=labels)["Mountpoint"])
 
     def remove_volume(self, name: str) -> None:
-        with _told("remove volume", name):
+        with told("remove volume", name):
             self.api.remove_volume(name)
 
     def create_network(self, name: str, spec: NetworkSpec) -> None:
         """Create a network; without a pool the Engine chooses a free subnet."""
         pools = [docker.types.IPAMPool(pool.subnet, pool.ip_range or None, pool.gateway or None) for pool in spec.pools]
-        with _told("create network", name):
+        with told("create network", name):
             self.api.create_network(
                 name,
                 driver=spec.driver,
@@ -237,57 +249,61 @@ class Engine:
         if place.gateway_priority:
             settings["GwPriority"] = place.gateway_priority
         wanted = {"Container": container, "EndpointConfig": {key: value for key, value in settings.items() if value}}
-        with _told(f"connect {container} to", network):
+        with told(f"connect {container} to", network):
             self.api._raise_for_status(self.api._post_json(self.api._url("/networks/{0}/connect", network), data=wanted))
 
     def disconnect(self, container: str, network: str) -> None:
-        with _told(f"disconnect {container} from", network):
+        with told(f"disconnect {container} from", network):
             self.api.disconnect_container_from_network(container, network)
 
     def set_restart_policy(self, container: str, policy: str) -> None:
         """policy: in Docker's words, as ``on-failure:5``. The container goes on as it is."""
         name, _colon, count = policy.partition(":")
-        with _told(f"set the restart policy {policy} of", container):
+        with told(f"set the restart policy {policy} of", container):
             self.api.update_container(container, restart_policy={"Name": name, "MaximumRetryCount": int(count or 0)})
 
     def remove_network(self, name: str) -> None:
-        with _told("remove network", name):
+        with told("remove network", name):
             self.api.remove_network(name)
 
     def start(self, name: str) -> None:
         """Make it run, also when it is paused."""
         container = self.container(name)
-        with _told("start", name):
+        with told("start", name):
             (self.api.unpause if container and container.state == "paused" else self.api.start)(name)
 
     def stop(self, name: str) -> None:
         """Stop with the container's own grace period."""
-        with _told("stop", name):
+        with told("stop", name):
             self.api.stop(name)
+
+    def rename(self, name: str, new: str) -> None:
+        with told("rename", name):
+            self.api.rename(name, new)
 
     def discard(self, name: str) -> None:
         """Remove a container in any state, without its grace period."""
-        with _told("remove", name):
+        with told("remove", name):
             self.api.remove_container(name, force=True)
 
     def remove_container(self, name: str) -> None:
         """Remove a stopped container; its named volumes stay."""
-        with _told("remove", name):
+        with told("remove", name):
             self.api.remove_container(name)
 
     def remove_image(self, ref: str) -> None:
-        with _told("remove image", ref):
+        with told("remove image", ref):
             self.api.remove_image(ref)
 
     def tag_image(self, image: str, ref: str) -> None:
         repository, _colon, tag = ref.rpartition(":")
-        with _told(f"tag {image} as", ref):
+        with told(f"tag {image} as", ref):
             self.api.tag(image, repository, tag)
 
     def drop_image(self, image: str) -> None:
         """Remove an image that has no name any more and that no container, and no other image, needs."""
         with contextlib.suppress(StackError):
-            with _told("look at image", image):
+            with told("look at image", image):
                 named = self.api.inspect_image(image).get("RepoTags")
             if not named:
                 self.remove_image(image)
@@ -311,12 +327,12 @@ class Engine:
             raise StackError(f"the registry of {ref} does not answer: {error}", "no_registry", ref, str(error)) from error
 
     def pull(self, ref: str) -> None:
-        with _told("pull", ref):
+        with told("pull", ref):
             _follow(self.api.pull(ref, stream=True, decode=True), "pull", ref)
 
     def load(self, path: str) -> None:
         """Load an image archive made by ``docker save``."""
-        with _told("load", path), open(path, "rb") as archive:
+        with told("load", path), open(path, "rb") as archive:
             _follow(self.api.load_image(archive), "load", path)
 
 
