@@ -84,6 +84,16 @@ def told(what: str, target: str) -> Iterator[None]:
         raise StackError(f"cannot {what} {target}: {error}", "engine", target, str(error)) from error
 
 
+def endpoint_config(place: Attachment) -> dict[str, Any]:
+    """A place on a network as the Engine wants it (``EndpointSettings``)."""
+    settings: dict[str, Any] = {"Aliases": list(place.aliases), "Links": list(place.links), "DriverOpts": dict(place.driver_opts)}
+    if place.ipv4:
+        settings["IPAMConfig"] = {"IPv4Address": place.ipv4}
+    if place.gateway_priority:
+        settings["GwPriority"] = place.gateway_priority
+    return {key: value for key, value in settings.items() if value}
+
+
 class Engine:
     """A connection to the local Engine. API version negotiated; reads and single changes, no policy."""
 
@@ -149,6 +159,11 @@ class Engine:
             return dict(self.api.inspect_image(ref))
         return None
 
+    def volume_labels(self) -> dict[str, dict[str, str]]:
+        """Labels of every volume, by its name."""
+        with told("read", "the volumes"):
+            return {v["Name"]: v.get("Labels") or {} for v in self.api.volumes().get("Volumes") or []}
+
     def health_output(self, name: str) -> str:
         """What the last health check printed, one line; empty when there is none."""
         with told("inspect", name):
@@ -191,10 +206,14 @@ class Engine:
         with told("read", "the networks"):
             return [network_from_list(raw) for raw in self.api.networks()]
 
+    def system(self) -> dict[str, Any]:
+        """What the Engine says of itself and its defaults, raw (``GET /info``)."""
+        with told("read", "the Engine's information"):
+            return dict(self.api.info())
+
     def root_dir(self) -> str:
         """Where the Engine keeps images, on the host."""
-        with told("read", "the Engine's information"):
-            return str(self.api.info()["DockerRootDir"])
+        return str(self.system()["DockerRootDir"])
 
     def info(self) -> dict[str, Any]:
         """The Engine's version answer, raw."""
@@ -213,6 +232,19 @@ class Engine:
         with tarfile.open(fileobj=packed) as archive:
             members = [(member.name, archive.extractfile(member)) for member in archive if member.isfile()]
             return {name[2:] if name.startswith("./") else name: found.read() for name, found in members if found}
+
+    def file(self, container: str, path: str) -> bytes:
+        """One file of a container in any state, links followed. Raises StackError when it is not there, KeyError when it is no file."""
+        with told(f"read {path} of", container):
+            stream, stat = self.api.get_archive(container, path)
+            packed = io.BytesIO(b"".join(stream))
+        if stat.get("linkTarget"):
+            return self.file(container, str(stat["linkTarget"]))
+        with tarfile.open(fileobj=packed) as archive:
+            found = archive.extractfile(archive.getmembers()[0])
+            if found is None:
+                raise KeyError(path)
+            return found.read()
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -243,12 +275,7 @@ class Engine:
 
     def connect(self, container: str, network: str, place: Attachment) -> None:
         """Put a container, in any state, on a network. Posted as it is, because not every SDK knows all of an endpoint's settings."""
-        settings: dict[str, Any] = {"Aliases": list(place.aliases), "Links": list(place.links), "DriverOpts": dict(place.driver_opts)}
-        if place.ipv4:
-            settings["IPAMConfig"] = {"IPv4Address": place.ipv4}
-        if place.gateway_priority:
-            settings["GwPriority"] = place.gateway_priority
-        wanted = {"Container": container, "EndpointConfig": {key: value for key, value in settings.items() if value}}
+        wanted = {"Container": container, "EndpointConfig": endpoint_config(place)}
         with told(f"connect {container} to", network):
             self.api._raise_for_status(self.api._post_json(self.api._url("/networks/{0}/connect", network), data=wanted))
 
@@ -273,9 +300,10 @@ class Engine:
             (self.api.unpause if container and container.state == "paused" else self.api.start)(name)
 
     def stop(self, name: str) -> None:
-        """Stop with the container's own grace period."""
+        """Stop with the container's own grace period, however long that is."""
         with told("stop", name):
-            self.api.stop(name)
+            grace = self.api.inspect_container(name)["Config"].get("StopTimeout")
+            self.api.stop(name, timeout=10 if grace is None else grace)
 
     def rename(self, name: str, new: str) -> None:
         with told("rename", name):

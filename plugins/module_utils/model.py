@@ -59,8 +59,9 @@ class Container:
 
     state: Docker's word (created, running, paused, restarting, removing, exited, dead).
     health: "" when it has no health check, else starting, healthy or unhealthy.
-    env, command, binds (paths on the host that are mounted), auto_remove, extra_hosts, oom_killed, aliases, upper (the directory on the
-    host with what differs from its image, where its storage driver has one): only known after a full inspect.
+    env, command, binds (paths on the host that are mounted), writes (directories on the host that it may write to), auto_remove,
+    extra_hosts, oom_killed, created_at, aliases, upper (the directory on the host with what differs from its image, where its storage
+    driver has one): only known after a full inspect.
     """
 
     id: str
@@ -86,6 +87,8 @@ class Container:
     extra_hosts: tuple[str, ...] = ()
     oom_killed: bool = False
     upper: str = ""
+    writes: tuple[str, ...] = ()
+    created_at: str = ""
 
     @property
     def ours(self) -> bool:
@@ -163,13 +166,18 @@ class Snapshot:
     def container(self, name: str) -> Container | None:
         return next((c for c in self.containers if c.name == name), None)
 
+    def where(self, volume: str) -> str:
+        """The directory on the host of a volume, which may be a path itself; empty when there is none."""
+        return volume if volume.startswith("/") else self.volumes.get(volume, "")
+
 
 def _bindings(ports: dict[str, Any]) -> tuple[Binding, ...]:
     found: list[Binding] = []
     for container_port, hosts in (ports or {}).items():
         for host in hosts or []:
-            if host.get("HostPort"):
-                found.append(Binding(host.get("HostIp", ""), int(host["HostPort"]), container_port))
+            first, _dash, last = (host.get("HostPort") or "").partition("-")  # of a range the Engine takes a free one at each start
+            for port in range(int(first), int(last or first) + 1) if first else ():
+                found.append(Binding(host.get("HostIp", ""), port, container_port))
     return tuple(found)
 
 
@@ -261,6 +269,8 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         extra_hosts=tuple(host.get("ExtraHosts") or ()),
         oom_killed=bool(state.get("OOMKilled")),
         upper=((raw.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir", ""),
+        writes=tuple(m["Source"] for m in raw.get("Mounts") or [] if m.get("RW") and m.get("Source")),
+        created_at=raw.get("Created", ""),
     )
 
 

@@ -122,6 +122,10 @@ INVERSE = {"connect": "disconnect", "create network": "remove network", "set pol
 INVERSE.update({after: before for before, after in INVERSE.items()})
 
 
+# What a takeover does beside: it has a way back of its own, see `takeover_back`.
+FURTHER = ("back up", "disable", "enable", "snapshot", "hold", "hand over", "rename", "copy", "make", "put back", "remove container")
+
+
 def inverse(step: Step) -> Step:
     """The step that takes this one back."""
     return replace(step, verb=INVERSE[step.verb], policy=step.before, before=step.policy)
@@ -137,7 +141,7 @@ def step_from_data(data: Mapping[str, Any]) -> Step:
         spec["pools"] = tuple(Pool(**pool) for pool in spec["pools"])
         spec.update({key: tuple((str(k), str(v)) for k, v in spec[key]) for key in ("options", "labels")})
         given["spec"] = NetworkSpec(**spec)
-    if given["verb"] not in INVERSE:
+    if given["verb"] not in (*INVERSE, *FURTHER):
         raise ValueError(f"no such verb: {given['verb']}")
     return Step(**given)
 

@@ -20,6 +20,7 @@ IMAGES = {  # under names of our own: whoever builds the originals anew changes 
     "nginx": "nginx:1.28-alpine",
     "prometheus": "prom/prometheus:v2.53.3",
     "postgres": "timescale/timescaledb:latest-pg17",
+    "grafana": "grafana/grafana:11.6.0",
 }
 HEALTHY = {"test": ["CMD", "ls", "/tmp/healthy"], "interval": "500ms", "start_interval": "100ms", "retries": 2, "start_period": "60s"}
 GATE = {"deadline": 20, "hold": 0.3}
