@@ -12,6 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 RUN := .venv/.run
 DEV := .venv/.dev
+AUTOCOMPOSE := .venv-autocompose/.made
 APPS := $(if $(wildcard requirements/apps.txt),.venv-apps/.apps)
 comma := ,
 quoted := $(foreach volume,$(DATA),"$(volume)")
@@ -58,12 +59,13 @@ test: $(DEV) $(APPS) ## check, sanity, integration and the scenario default
 test-full: $(DEV) $(APPS) ## test, every other scenario, the oldest ansible-core and target Python
 	@python scripts/steps.py full
 
-bench: $(DEV) ## measure against the usual ways, write docs/benchmarks*.md; on an otherwise idle machine
+bench: $(DEV) $(AUTOCOMPOSE) ## compare with the usual ways, write docs/benchmarks*.md and docs/takeover-fields.md; on an otherwise idle machine
 	ansible-playbook tests/prepare.yml
 	python tests/bench/bench.py $(ARGS)
 	python tests/bench/networks.py
 	python tests/bench/verification.py
 	python tests/bench/pwa.py
+	python tests/bench/takeover_fields.py
 
 bench-full: $(DEV) ## bring 10 to 300 containers together against the usual ways, write docs/benchmarks-networks.md
 	ansible-playbook tests/prepare.yml
@@ -77,3 +79,6 @@ $(DEV): requirements/dev.txt $(RUN)
 
 .venv-apps/.apps: requirements/apps.txt
 	@start=$$SECONDS; scripts/make-venv .venv-apps requirements/apps.txt; touch $@; echo "ok: .venv-apps, $$((SECONDS - start)) s"
+
+$(AUTOCOMPOSE): requirements/autocompose.txt
+	@start=$$SECONDS; scripts/make-venv .venv-autocompose requirements/autocompose.txt; touch $@; echo "ok: .venv-autocompose, $$((SECONDS - start)) s"
