@@ -21,7 +21,7 @@ from ansible_collections.auren.stack.plugins.module_utils.files import WantedFil
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.model import Network
 from ansible_collections.auren.stack.plugins.module_utils.plan import Plan, digest
-from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED, Move, attachment_of, spec_of
+from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED, attachment_of, spec_of
 
 AUTO = "auto"
 ID = re.compile(r"[0-9a-f]{4}-[0-9a-f]{10}")
@@ -29,7 +29,7 @@ COVERED = ("kind", "host", "containers", "networks", "steps")  # the keys of a p
 KEPT = 20  # plans that a host remembers
 
 
-def document(kind: str, state: HostState, plan: Plan, moves: Sequence[Move], looked_at: Sequence[str]) -> dict[str, Any]:
+def document(kind: str, state: HostState, plan: Plan, moves: Sequence[Any], looked_at: Sequence[str]) -> dict[str, Any]:
     """A plan as plain data. looked_at: names of the containers that it is about; their networks are part of it.
 
     Keys: id, kind, host, operations (kind, target, cause, before, after, notice), warnings, steps, containers, networks.

@@ -1,6 +1,6 @@
 # Copyright: auren.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One approved run over networks, for whichever module: plan, approval, journal, apply, record. Every such module ends here."""
+"""One approved run, for whichever module: plan, approval, journal, apply, record. Every such module ends here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Protocol
 
 from ansible_collections.auren.stack.plugins.module_utils import approval
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -18,9 +18,8 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import Host
 from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
 from ansible_collections.auren.stack.plugins.module_utils.module import planned
 from ansible_collections.auren.stack.plugins.module_utils.network_apply import NetworkApply
-from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
+from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
 from ansible_collections.auren.stack.plugins.module_utils.plan_text import markdown
-from ansible_collections.auren.stack.plugins.module_utils.topology import Move
 
 APPROVAL: dict[str, Any] = {
     "project_dir": {"type": "path", "default": "/opt/auren/docker"},
@@ -29,20 +28,55 @@ APPROVAL: dict[str, Any] = {
 }
 
 
+class Applying(Protocol):
+    """The application of a plan. done: a line per operation with its seconds. notes: what people have to know afterwards."""
+
+    done: list[str]
+    notes: list[str]
+
+    def run(self) -> None:
+        """Do the plan. Raises StackError."""
+
+    def felt(self) -> str:
+        """Who noticed what; empty for nobody."""
+
+    def verified(self) -> str:
+        """What was proved after the last operation."""
+
+
+class Moving(Protocol):
+    """A line of a plan, as an approval sees it: `topology.Move`, `takeover.Doing`."""
+
+    @property
+    def target(self) -> str:
+        """The object."""
+
+    @property
+    def network(self) -> str:
+        """The network that the line is about; empty for none."""
+
+    @property
+    def steps(self) -> Sequence[Any]:
+        """What is done, each with ``to_data()``."""
+
+
 @dataclass(frozen=True)
 class Work:
     """What a module has planned. kind: of the run, for id and journal. looked_at: names of the containers that the plan is about.
 
-    notes: heading → sentences for the Markdown. heading: what else the journal has to know.
+    notes: heading → sentences for the Markdown. heading: what else the journal has to know. apply: does it; for networks by default.
+    way_back: what takes it back, for the record.
     """
 
     kind: str
     state: HostState
     plan: Plan
-    moves: Sequence[Move]
+    moves: Sequence[Moving]
     looked_at: Sequence[str]
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     heading: Mapping[str, Any] = field(default_factory=dict)
+    apply: Callable[[Journal], Applying] | None = None
+    way_back: str = "ansible-playbook auren.stack.rollback"
 
 
 def approved_run(engine: Engine, project: Path, work: Work, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -65,15 +99,6 @@ def approved_run(engine: Engine, project: Path, work: Work, options: Mapping[str
     return {**result, "approved": True, **_do(engine, project, work, plan, options["who"])}
 
 
-def felt(operations: Sequence[Operation]) -> str:
-    """What people may notice, and of whom: a clause for every notice."""
-    of: dict[str, list[str]] = {}
-    for operation in operations:
-        if operation.notice:
-            of.setdefault(operation.notice, []).append(operation.target)
-    return "; ".join(f"{', '.join(targets)}: {notice}" for notice, targets in of.items())
-
-
 def _do(engine: Engine, project: Path, work: Work, plan: Mapping[str, Any], who: str) -> dict[str, Any]:
     heading = {
         "who": who,
@@ -86,21 +111,21 @@ def _do(engine: Engine, project: Path, work: Work, plan: Mapping[str, Any], who:
     }
     journal = Journal(project, work.kind, heading)
     journal.open()
-    apply, begin = NetworkApply(engine, work.state, work.plan, work.moves, journal), time.monotonic()
+    make = work.apply or (lambda log: NetworkApply(engine, work.state, work.plan, work.moves, log))  # type: ignore[arg-type]
+    apply, begin = make(journal), time.monotonic()
     try:
         apply.run()
     except StackError as error:
         journal.fail(error.message, apply.done)
         told = f"{error.message}. Done before that: {len(apply.done)} of {len(work.moves)} operations, in the journal as {journal.id}"
         raise StackError(told, error.kind, error.target, error.detail) from error
-    seconds = round(time.monotonic() - begin, 2)
-    verified = f"{apply.proved} names resolve from inside every container that is concerned" if apply.proved else "no name had to be proved"
+    seconds, verified = round(time.monotonic() - begin, 2), apply.verified()
     record = {
         "operations": apply.done,
         "seconds": seconds,
-        "downtime": felt(work.plan.operations) or "none",
+        "downtime": apply.felt() or "none",
         "verification": verified,
-        "way_back": "ansible-playbook auren.stack.rollback",
+        "way_back": work.way_back,
     }
     journal.end("done", **record, notes=apply.notes)
     when = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"

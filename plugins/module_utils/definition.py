@@ -85,7 +85,8 @@ class Service:
 
     @property
     def gated_by_health(self) -> bool:
-        return bool(self.compose.get("healthcheck"))
+        check = self.compose.get("healthcheck") or {}
+        return bool(check) and check.get("test") not in (["NONE"], "NONE") and not check.get("disable")
 
     @property
     def owner(self) -> tuple[int, int]:
@@ -146,8 +147,8 @@ def secret_environment(service: Service) -> dict[str, str]:
     return {k: v for k, v in service.environment.items() if secrets.names_in(v)}
 
 
-def _definition(service: Service) -> dict[str, Any]:
-    """The Compose service without labels of ours; ``$`` still literal.
+def definition_of(service: Service) -> dict[str, Any]:
+    """A service in Compose's words, with what the house adds and without labels of ours; ``$`` still literal.
 
     No depends_on: Compose 2.26 counts it in its own hash but not under --no-deps, so ``up -d`` by hand would recreate what we
     made (tried; 5.6 does not). The order is that of ``start_order``.
@@ -155,7 +156,7 @@ def _definition(service: Service) -> dict[str, Any]:
     house, compose = service.house, dict(service.compose)
     compose.pop("environment", None)
     volumes = list(compose.pop("volumes", None) or [])
-    volumes += [f"{d['volume']}:{d['target']}" for d in service.data]
+    volumes += [":".join(filter(None, (d["volume"], d["target"], d.get("mode", "")))) for d in service.data]
     if service.entry.get("secrets"):
         volumes.append(f"{service.mount_path}:{SECRETS_MOUNT}:ro")
     result: dict[str, Any] = {"image": compose.pop("image"), "container_name": service.name}
@@ -187,7 +188,7 @@ def spec(service: Service, values: Mapping[str, str]) -> dict[str, str]:
 
     Outside it: files marked reload, the image's id (compared with the live container), Engine-dependent timing.
     """
-    leaves = dict(_leaves(_definition(service), ""))
+    leaves = dict(_leaves(definition_of(service), ""))
     for name, text in secret_environment(service).items():
         leaves[f"environment.{name}"] = secrets.fill_fingerprints(text, values)
     for path, text in service.files("recreate").items():
@@ -234,8 +235,9 @@ def fragment(service: Service, wanted: Mapping[str, str], api: tuple[int, ...]) 
 
     wanted: the spec. api: the Engine's API version.
     """
-    definition = _definition(service)
-    if service.gated_by_health and api >= (1, 44):  # Engine 25; earlier ones refuse the key
+    definition = definition_of(service)
+    patient = service.gated_by_health and definition["healthcheck"]["start_period"] != "0s"
+    if patient and api >= (1, 44):  # Engine 25; earlier ones refuse the key
         definition["healthcheck"].setdefault("start_interval", "1s")
     labels = {**(definition.get("labels") or {}), LABEL_SERVICE: service.name}
     labels[LABEL_SPEC] = json.dumps(wanted, separators=(",", ":"), sort_keys=True)
@@ -243,8 +245,9 @@ def fragment(service: Service, wanted: Mapping[str, str], api: tuple[int, ...]) 
     if secret_environment(service):
         definition["env_file"] = [*(definition.get("env_file") or []), str(service.env_path)]
     result: dict[str, Any] = {"services": {service.name: _escaped(definition)}}
-    if service.data:
-        result["volumes"] = {d["volume"]: {"external": True, "name": d["volume"]} for d in service.data}
+    named = [d["volume"] for d in service.data if not d["volume"].startswith("/")]
+    if named:
+        result["volumes"] = {volume: {"external": True, "name": volume} for volume in named}
     result["networks"] = {service.house.network: {"external": True, "name": service.house.network}}
     return result
 

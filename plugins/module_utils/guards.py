@@ -75,7 +75,7 @@ def guard_kafka(directory: str, image: Image, service: str, ref: str, environmen
     entries: list[str] = sorted(n for n in os.listdir(directory) if n != "lost+found") if holds_data(directory) else []
     if not entries:
         return None
-    found = _cluster_id(Path(directory))
+    found = _cluster_id(directory)
     wanted = environment.get("CLUSTER_ID") or environment.get("KAFKA_KRAFT_CLUSTER_ID") or ""
     if found is None:
         return StackError(
@@ -94,14 +94,21 @@ def guard_kafka(directory: str, image: Image, service: str, ref: str, environmen
     return None
 
 
-def _cluster_id(directory: Path) -> str | None:
-    """cluster.id of a KRaft log directory; the Bitnami images keep it one level below the mount."""
-    for place in (directory, directory / "data"):
+def kafka_properties(directory: str) -> dict[str, str]:
+    """What meta.properties of a KRaft log directory says; the Bitnami images keep it one level below the mount. Empty without one."""
+    for place in (Path(directory), Path(directory) / "data"):
         text = read_text(place / "meta.properties")
         if text is not None:
-            properties = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
-            return properties.get("cluster.id", "").strip()
-    return None
+            return {
+                key: value.strip()
+                for key, _equals, value in (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+            }
+    return {}
+
+
+def _cluster_id(directory: str) -> str | None:
+    found = kafka_properties(directory)
+    return found.get("cluster.id", "") if found else None
 
 
 GUARDS: dict[str, Callable[[str, Image, str, str, Mapping[str, str]], StackError | None]] = {

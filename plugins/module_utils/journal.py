@@ -35,7 +35,8 @@ def journal_directory(project: Path) -> Path:
 class Run:
     """One run as its file tells it. id: the file's name. began: seconds since 1970. containers: name → id of those it was about.
 
-    steps: all that were begun, in order. undoes: the runs that a rollback takes back. outcome: done, failed, or cut off.
+    steps: all that were begun, in order; completed: the numbers, from 1, of those that are known to be done. undoes: the runs that a
+    rollback takes back. outcome: done, failed, or cut off.
     """
 
     id: str
@@ -47,6 +48,12 @@ class Run:
     undoes: tuple[str, ...] = ()
     outcome: str = "cut off"
     record: Mapping[str, Any] = field(default_factory=dict)
+    completed: frozenset[int] = frozenset()
+
+    def did(self, verb: str, target: str, completed: bool = True) -> bool:
+        """Whether such a step was done; or, with completed false, at least begun."""
+        numbers = [number for number, step in enumerate(self.steps, 1) if (step.verb, step.target) == (verb, target)]
+        return any(number in self.completed for number in numbers) if completed else bool(numbers)
 
 
 class Journal:
@@ -146,6 +153,7 @@ def _read(path: Path) -> Run | None:
             tuple(head.get("undoes", ())),
             end.get("outcome", "done" if whole else "cut off"),
             {**head, **end},
+            frozenset(line["done"] for line in lines if "done" in line),
         )
     except (KeyError, TypeError, ValueError) as error:
         said = f"{path} is no journal of this collection ({error}); move it away, and what it tells of cannot be taken back"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
@@ -21,6 +22,16 @@ def planned(plan: Plan) -> dict[str, Any]:
         "operations": plan.actions(),
         "warnings": plan.warnings,
     }
+
+
+def runner(module: AnsibleModule) -> Callable[[Sequence[str]], tuple[int, str]]:
+    """Runs a command of the host: its status, and what it printed."""
+
+    def command(words: Sequence[str]) -> tuple[int, str]:
+        status, out, err = module.run_command(list(words))
+        return status, f"{out}\n{err}".strip()
+
+    return command
 
 
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils.errors import StackErr
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
-from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.topology import (
     Attachment,
     Move,
@@ -28,6 +28,15 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import (
 
 CLOSING = 10.0  # seconds for closing connections in a namespace
 STARTING = 70.0  # seconds until a container that crashes is up again; Docker waits for at most a minute between two starts
+
+
+def announced(operations: Sequence[Operation]) -> str:
+    """What people may notice, and of whom: a clause for every notice."""
+    of: dict[str, list[str]] = {}
+    for operation in operations:
+        if operation.notice:
+            of.setdefault(operation.notice, []).append(operation.target)
+    return "; ".join(f"{', '.join(targets)}: {notice}" for notice, targets in of.items())
 
 
 class NetworkApply:
@@ -48,6 +57,13 @@ class NetworkApply:
             self._run()
         finally:
             self._end_proof()
+
+    def felt(self) -> str:
+        """As it was announced."""
+        return announced(self.plan.operations)
+
+    def verified(self) -> str:
+        return f"{self.proved} names resolve from inside every container that is concerned" if self.proved else "no name had to be proved"
 
     def _run(self) -> None:
         for operation, move in zip(self.plan.operations, self.moves):

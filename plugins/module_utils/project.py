@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils import guards, secrets
-from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
+from ansible_collections.auren.stack.plugins.module_utils.definition import SECRETS_MOUNT, House, Service, substituted
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, read_text
-from ansible_collections.auren.stack.plugins.module_utils.model import Image, Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
 from ansible_collections.auren.stack.plugins.module_utils.rotation import Rotation, Server, next_path, present_value
 
@@ -111,11 +111,31 @@ class Observed:
     subnet: str = ""
 
 
+@dataclass(frozen=True)
+class Legacy:
+    """Containers of others that hold values of secrets. containers: by the service that each one is. pairs: further (template, text)."""
+
+    containers: Mapping[str, Container] = field(default_factory=dict)
+    pairs: Sequence[tuple[str, str]] = ()
+
+    def __repr__(self) -> str:
+        return f"Legacy({', '.join(self.containers)})"
+
+
 class SecretReader:
     """Resolves the secrets of the called services on this host."""
 
-    def __init__(self, house: House, services: Mapping[str, Service], snapshot: Snapshot, login: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        house: House,
+        services: Mapping[str, Service],
+        snapshot: Snapshot,
+        login: Mapping[str, Any],
+        legacy: Legacy | None = None,
+    ) -> None:
+        """login: secret → how its server is asked."""
         self.house, self.services, self.snapshot, self.login = house, services, snapshot, login
+        self.legacy = legacy or Legacy()
 
     def path(self, name: str) -> Path:
         return self.house.directory / "secrets" / name
@@ -124,16 +144,18 @@ class SecretReader:
         return read_text(self.path(name))
 
     def has_data(self, volume: str) -> bool:
-        mountpoint = self.snapshot.volumes.get(volume)
-        return bool(mountpoint) and guards.holds_data(str(mountpoint))
+        mountpoint = self.snapshot.where(volume)
+        return bool(mountpoint) and guards.holds_data(mountpoint)
 
     def held(self) -> dict[str, list[str]]:
         """Candidates from the live environments of our containers and from rendered files still on disk."""
-        pairs: list[tuple[str, str]] = []
+        pairs = list(self.legacy.pairs)
         for service in self.services.values():
             container = self.snapshot.container(service.name)
-            live = container.env if container and container.belongs(self.house.project) else {}
+            old = self.legacy.containers.get(service.name)
+            live = old.env if old else container.env if container and container.belongs(self.house.project) else {}
             pairs += [(text, live[key]) for key, text in service.environment.items() if key in live]
+            pairs += [(f"<<secret:{name}>>", live[key]) for key, name in _named_in_files(service) if key in live]
             for path, text in {**service.files("recreate"), **service.files("reload")}.items():
                 found = read_text(service.config_path(path)) if secrets.names_in(text) else None
                 pairs += [(text, found)] if found is not None else []
@@ -169,6 +191,19 @@ class SecretReader:
         return None if present == wanted and waiting is None else Rotation(spec.name, server, present, wanted)
 
 
+def _named_in_files(service: Service) -> list[tuple[str, str]]:
+    """Environment keys that are declared as the path of a secret, and may hold its value in a container of others: key, secret.
+
+    Docker Official Images and Grafana read ``KEY_FILE`` and ``KEY__FILE`` in the place of ``KEY``.
+    """
+    found = []
+    for key, text in service.environment.items():
+        name = text[len(SECRETS_MOUNT) + 1 :] if text.startswith(f"{SECRETS_MOUNT}/") else ""
+        if name in (service.entry.get("secrets") or []) and key.endswith("_FILE"):
+            found.append((key[: -len("_FILE")].rstrip("_"), name))
+    return found
+
+
 def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], given: Mapping[str, str], observed: Observed) -> None:
     """Fill ``values``, ``sources`` and ``problems`` for every secret that the called services refer to."""
     held: list[dict[str, list[str]]] = []
@@ -184,14 +219,14 @@ def resolve_secrets(reader: SecretReader, specs: Mapping[str, secrets.Spec], giv
     ]
     resolver = secrets.Resolver(given, reader.stored, held_once, reader.has_data, reader.prove)
     for name in sorted({n for s in reader.services.values() for n in s.secret_names()}):
-        if name not in specs:
+        if name not in specs and reader.stored(name) is None and name not in held_once():
             observed.problems.append(
                 StackError(f"the secret {name} is not described; add it to auren_secret_specs", "secret_unknown", name)
             )
             continue
         try:
-            found = resolver.resolve(specs[name])
-            rotation = reader.rotation(specs[name], found.value, held_once)
+            found = resolver.resolve(specs.get(name, secrets.Spec(name)))
+            rotation = reader.rotation(specs.get(name, secrets.Spec(name)), found.value, held_once)
         except StackError as problem:
             observed.problems.append(problem)
             continue

@@ -106,13 +106,27 @@ def _port_conflicts(service: Service, observed: Observed, taken: PortTaken) -> l
 def _data_conflict(service: Service, observed: Observed) -> StackError | None:
     image = observed.images.get(service.image)
     for data in service.data:
-        mountpoint = observed.snapshot.volumes.get(data["volume"])
+        mountpoint = observed.snapshot.where(data["volume"])
         guard = guards.GUARDS.get(data.get("guard", ""))
         if guard and image and mountpoint:
             problem = guard(mountpoint, image, service.name, service.image, service.environment)
             if problem:
                 return problem
     return None
+
+
+def _emptied(service: Service, observed: Observed) -> list[StackError]:
+    """The service would start on an empty volume while its data is in the one that it was declared with before."""
+    before, found = observed.declared.get(service.name), []
+    for old, new in zip(before.service.data if before else [], service.data):
+        places = [observed.snapshot.where(one["volume"]) for one in (old, new)]
+        full = [bool(place) and guards.holds_data(place) for place in places]
+        if old["volume"] != new["volume"] and full == [True, False]:
+            variable = new.get("variable") or f"{service.role}_volume"
+            said = f"the data of {service.name} is in {old['volume']}, and the declaration says {new['volume']}, which is empty"
+            remedy = f"Set {variable}: {old['volume']}; if an empty one is meant, remove the service first. Nothing was changed"
+            found.append(StackError(f"{said}. {remedy}", "empty_volume", service.name, new["volume"]))
+    return found
 
 
 def image_missing(service: Service) -> StackError:
@@ -240,7 +254,7 @@ def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, i
         if container and not container.belongs(house.project):
             found.append(_foreign(container, house))
             continue
-        found += _port_conflicts(service, observed, taken)
+        found += _port_conflicts(service, observed, taken) + _emptied(service, observed)
         problem = _data_conflict(service, observed)
         if problem:
             found.append(problem)
@@ -295,7 +309,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
         spec = definition.spec(service, observed.values)
         work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values))
     _collect_files(work, house, observed)
-    work.new_volumes = [d["volume"] for s in called.values() for d in s.data if d["volume"] not in observed.snapshot.volumes]
+    work.new_volumes = [d["volume"] for s in called.values() for d in s.data if not observed.snapshot.where(d["volume"])]
     work.plan.operations += observed.network.operations
     work.plan.operations += [rotation.operation() for rotation in observed.rotations]
     work.plan.operations += [Operation("create volume", v, "it is not there", after=v) for v in dict.fromkeys(work.new_volumes)]

@@ -120,7 +120,7 @@ class Leaving:
             "stop": engine.stop,
             "remove candidate": engine.discard,
             "remove container": engine.remove_container,
-            "remove definition": self._remove_definition,
+            "remove definition": self.remove_definition,
             "remove volume": engine.remove_volume,
             "remove files of": self._remove_directory,
             "remove secrets of": self._remove_secrets,
@@ -134,7 +134,7 @@ class Leaving:
             done.append(f"{operation.text()} ({time.monotonic() - start:.1f} s)")
         return done
 
-    def _remove_definition(self, name: str) -> None:
+    def remove_definition(self, name: str) -> None:
         """Everything the project wrote for a service; values of secrets stay, for data may remember them."""
         service = self.declared.pop(name).service
         for path in (service.fragment_path, service.env_path):

@@ -24,6 +24,7 @@ from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.references import clients_first
 from ansible_collections.auren.stack.plugins.module_utils.topology import (
+    INVERSE,
     Move,
     Step,
     Topology,
@@ -65,7 +66,7 @@ def plan_rollback(state: HostState, runs: Sequence[Run]) -> Undoing:
 def _still_true(state: HostState, run: Run, warnings: list[str]) -> list[Step]:
     """The run's steps without those of containers that are no longer the same."""
     kept = []
-    for step in run.steps:
+    for step in (one for one in run.steps if one.verb in INVERSE):
         known, container = run.containers.get(step.target), state.container(step.target)
         if known is None or step.spec is not None or (container is not None and container.id == known):
             kept.append(step)
@@ -92,7 +93,21 @@ def _possible(state: HostState, now: Topology, wanted: Topology, warnings: list[
         if users:
             networks[network] = now.networks[network]
             warnings.append(f"kept: the network {network}, which {', '.join(sorted(set(users)))} needs")
-    return replace(wanted, networks=networks, attachments=attachments)
+    return replace(
+        wanted, networks=networks, attachments=attachments, stopped=wanted.stopped | _on_others_data(state, now, wanted, warnings)
+    )
+
+
+def _on_others_data(state: HostState, now: Topology, wanted: Topology, warnings: list[str]) -> set[str]:
+    """What would be started beside a container of the project on directories that both write to: two servers on one volume ruin it."""
+    kept = set()
+    for name in sorted(now.stopped - wanted.stopped):
+        mine = state.container(name)
+        for other in state.containers:
+            if mine and other.name != name and other.ours and other.alive and set(mine.writes) & set(other.writes):
+                kept.add(name)
+                warnings.append(f"kept: {name} stays stopped: {other.name} runs on its data")
+    return kept
 
 
 def day(run: Run) -> str:

@@ -15,24 +15,8 @@ description:
   - Services given are added or replaced in the project; the others stay. Nothing else on the host is touched,
     no volume or network is ever removed unless O(remove_volumes) names it.
   - Every changed service must become healthy and stay so. When one does not, the previous files, image and containers are put back.
-extends_documentation_fragment: [auren.stack.common]
+extends_documentation_fragment: [auren.stack.common, auren.stack.declaration]
 options:
-  project:
-    description: Name of the Compose project.
-    type: str
-    default: auren-stack
-  project_dir:
-    description: Absolute path of the project's directory on the target.
-    type: path
-    required: true
-  network:
-    description: The network that every service joins, created when it is missing.
-    type: str
-    required: true
-  subnet:
-    description: Subnet of the network when it is created. Empty lets the Engine choose a free one.
-    type: str
-    default: ""
   state:
     description:
       - V(present) makes the given services what they are declared to be.
@@ -42,11 +26,6 @@ options:
     type: str
     choices: [present, stopped, absent]
     default: present
-  services:
-    description: The declared services, as C(docs/architecture.md) describes them.
-    type: list
-    elements: dict
-    default: []
   names:
     description: Which services to stop or remove; all of the project when empty.
     type: list
@@ -57,44 +36,6 @@ options:
     type: list
     elements: str
     default: []
-  images:
-    description: Images that stand in for others, as a dict from reference to reference.
-    type: dict
-    default: {}
-  restart:
-    description: Restart policy of services that name none.
-    type: str
-    default: unless-stopped
-  log_max_size:
-    description: Size at which a container's log file is rotated.
-    type: str
-    default: 10m
-  log_max_files:
-    description: Log files kept per container.
-    type: int
-    default: 3
-  gate_deadline:
-    description: Seconds that a changed service has to become healthy.
-    type: int
-    default: 180
-  gate_hold:
-    description: Seconds that it then has to stay healthy.
-    type: int
-    default: 5
-  secrets:
-    description: Given values of secrets, by name. They win over what is on the target.
-    type: dict
-    default: {}
-  offers:
-    description: Values for secrets that nobody gives and that are nowhere yet, by name.
-    type: dict
-    default: {}
-  secret_specs:
-    description:
-      - What may be done about each secret, by name - C(generate), C(optional), C(volume) (the volume that remembers it) and
-        C(login) (C(container), C(port), C(user), C(database) of the PostgreSQL server that can be asked whether a value is right).
-    type: dict
-    default: {}
 """
 
 EXAMPLES = r"""
@@ -149,57 +90,20 @@ failure:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils import host_ports, project, validate
+from ansible_collections.auren.stack.plugins.module_utils import host_ports
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
-from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, substituted
+from ansible_collections.auren.stack.plugins.module_utils.declaration import DECLARATION, declared_services, house, observe, secret_forms
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
-from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
-from ansible_collections.auren.stack.plugins.module_utils.network_plan import plan_target
 from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
-from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec, forms
 from ansible_collections.auren.stack.plugins.module_utils.site_record import record, record_refusal
-
-
-def house(params: dict[str, Any]) -> House:
-    keys = ("project", "project_dir", "network", "restart", "log_max_size", "log_max_files", "gate_deadline", "gate_hold")
-    return House(**{key: params[key] for key in keys})
-
-
-def declared_services(params: dict[str, Any], home: House) -> dict[str, Service]:
-    """The given services by name; the last one of a name wins."""
-    services: dict[str, Service] = {}
-    for entry in params["services"]:
-        if not entry.get("name") or not isinstance(entry.get("compose"), dict):
-            raise StackError(f"a declared service has no name or no compose part: {sorted(entry)}; see docs/architecture.md", "declaration")
-        services[entry["name"]] = substituted(Service(entry, home), params["images"])
-    return services
-
-
-def observe(engine: Engine, home: House, services: dict[str, Service], module: AnsibleModule) -> project.Observed:
-    """One reading of host, Engine and secrets."""
-    declared = project.read_declared(home.directory)
-    merged = {**{n: d.service for n, d in declared.items()}, **services}
-    raise_together(validate.problems(services, merged))
-    snapshot = engine.snapshot(list(merged))
-    network = plan_target(home.network, module.params["subnet"], engine.networks(), host_ports.routes())
-    images = {ref: engine.image(ref) for ref in sorted({s.image for s in merged.values()})}
-    observed = project.Observed(snapshot, images, declared, network=network, subnet=module.params["subnet"])
-    specs, login = {}, {}
-    for name, options in module.params["secret_specs"].items():
-        login[name] = options.pop("login", None)
-        specs[name] = Spec(name, rotates=bool(login[name]), offer=module.params["offers"].get(name) or "", **options)
-    reader = project.SecretReader(home, services, snapshot, login)
-    project.resolve_secrets(reader, specs, module.params["secrets"], observed)
-    module.no_log_values.update(
-        form for value in (*observed.values.values(), *(r.present for r in observed.rotations)) if value for form in forms(value)
-    )
-    return observed
 
 
 def settle(engine: Engine, services: dict[str, Service]) -> None:
@@ -222,7 +126,8 @@ def services_missing(name: str) -> Any:
 
 def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> dict[str, Any]:
     services = declared_services(module.params, home)
-    observed = observe(engine, home, services, module)
+    observed = observe(engine, home, services, module.params)
+    module.no_log_values.update(secret_forms(observed))
     present_listeners = host_ports.listeners()
     work = plan_present(home, services, observed, lambda port: host_ports.taken_by(port, present_listeners), module.check_mode)
     work.plan.refuse_conflicts()
@@ -262,23 +167,10 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 
 ARGUMENTS: dict[str, Any] = {
-    "project": {"type": "str", "default": "auren-stack"},
-    "project_dir": {"type": "path", "required": True},
-    "network": {"type": "str", "required": True},
-    "subnet": {"type": "str", "default": ""},
+    **DECLARATION,
     "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
-    "services": {"type": "list", "elements": "dict", "default": []},
     "names": {"type": "list", "elements": "str", "default": []},
     "remove_volumes": {"type": "list", "elements": "str", "default": []},
-    "images": {"type": "dict", "default": {}},
-    "restart": {"type": "str", "default": "unless-stopped"},
-    "log_max_size": {"type": "str", "default": "10m"},
-    "log_max_files": {"type": "int", "default": 3},
-    "gate_deadline": {"type": "int", "default": 180},
-    "gate_hold": {"type": "int", "default": 5},
-    "secrets": {"type": "dict", "default": {}, "no_log": True},
-    "offers": {"type": "dict", "default": {}, "no_log": True},
-    "secret_specs": {"type": "dict", "default": {}, "no_log": False},
 }
 
 

@@ -13,6 +13,7 @@ description:
   - Reads the journals of the runs in O(window), newest first, and plans the way back to what was before them. Networks and names that were
     taken away come back, with the same subnet, options, labels and fixed addresses; memberships and policies that were added go, and what
     was stopped is started.
+  - Containers that were taken over come back first, with what was written to copied data since; what would start them is enabled again.
   - A container that was made anew since is left as it is, a network that others use stays, and no container is left without a network.
   - The plan is approved like any other, journalled, and safe to repeat after it was cut off.
   - Runs of C(site) are not undone. What they recorded, the previous images and files, is returned as RV(records).
@@ -87,14 +88,20 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.auren.stack.plugins.module_utils import starters_disable
 from ansible_collections.auren.stack.plugins.module_utils.approved_run import APPROVAL, Work, approved_run
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
-from ansible_collections.auren.stack.plugins.module_utils.module import run
+from ansible_collections.auren.stack.plugins.module_utils.module import run, runner
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
+from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
+from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND, plan_rollback, records, taken_back, undoable
+from ansible_collections.auren.stack.plugins.module_utils.rollback_apply import RollbackRun
+from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND as TAKEOVER
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import ReturnRun, afterwards, plan_return
 
 DAY = 86400
 
@@ -107,12 +114,25 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     if not module.check_mode:
         Lock(project).take()
     since, runs = time.time() - window * DAY, read_runs(project)
+    taken = undoable(runs, since)
     state = observe(engine, files=False)
-    undoing = plan_rollback(state, undoable(runs, since))
-    names = [name for one in undoing.runs for name in one.containers] + [move.target for move in undoing.moves]
-    told = {"Takes back": [taken_back(one) for one in undoing.runs], "Not taken back here": records(runs, since)}
-    heading = {"undoes": [one.id for one in undoing.runs]}
-    work = Work(KIND, state, undoing.plan, undoing.moves, names, told, heading)
+    back = plan_return(state, taken, starters_disable.is_disabled, read_declared(project))
+    later = afterwards(state, back)
+    undoing = plan_rollback(later, [one for one in taken if one.kind != TAKEOVER])
+    names = [name for one in taken for name in one.containers] + [one.old.name for one in back.returns]
+    told = {"Takes back": [taken_back(one) for one in taken], "Not taken back here": records(runs, since)}
+    plan = Plan([*back.operations, *undoing.plan.operations], warnings=[*back.warnings, *undoing.plan.warnings])
+    work = Work(
+        KIND,
+        state,
+        plan,
+        [*back.doings, *undoing.moves],
+        [*names, *(move.target for move in undoing.moves)],
+        told,
+        {"undoes": [one.id for one in taken]},
+        lambda log: RollbackRun(engine, later, undoing, back, ReturnRun(engine, project, back, log, runner(module)), log),
+        "look at the plan of streamline, and do that phase again",
+    )
     return {**approved_run(engine, project, work, module.params, module.check_mode), "records": told["Not taken back here"]}
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils import approval
-from ansible_collections.auren.stack.plugins.module_utils.approved_run import felt
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Endpoint, Network, Pool
+from ansible_collections.auren.stack.plugins.module_utils.network_apply import announced
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.plan_text import markdown
 from ansible_collections.auren.stack.plugins.module_utils.topology import Attachment, Move, Step
@@ -114,8 +114,8 @@ def test_what_is_felt_names_everybody_who_feels_it() -> None:
         Operation("reconnect", "c on net", "x", notice="it is off"),
         Operation("disconnect", "b from old", "x", notice="names may fail"),
     ]
-    assert felt(several) == "a from old, b from old: names may fail; c on net: it is off"
-    assert felt(several[:1]) == ""
+    assert announced(several) == "a from old, b from old: names may fail; c on net: it is off"
+    assert announced(several[:1]) == ""
 
 
 def refused(project: Path, approve: str, now: dict[str, Any] | None = None) -> StackError:

@@ -23,7 +23,7 @@ TASKS = """\
 ---
 - name: Declare {role}
   ansible.builtin.set_fact:
-    auren_declared: "{{{{ auren_declared | default([]) + {role}_services }}}}"
+    auren_declared: "{{{{ auren_declared | default([]) + {role}_services | auren.stack.overridden(auren_overrides) }}}}"
 
 - name: Converge {role} when the role is used alone
   ansible.builtin.include_role:

@@ -3,7 +3,7 @@
 """What is said to a Kafka broker and what it answers, byte by byte.
 
 Source: Apache Kafka documentation, "Kafka protocol guide" (request header 1, response header 0, ApiVersions 0, Metadata 1 to 8,
-FindCoordinator 0, DescribeGroups 0: the versions before compact encodings, which brokers from 0.10 to 4 serve).
+FindCoordinator 0, DescribeGroups 0, DescribeConfigs 1: the versions before compact encodings, which brokers from 0.10 to 4 serve).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any, Callable
 
 from ansible_collections.auren.stack.plugins.module_utils.probes.contract import receive
 
-METADATA, FIND_COORDINATOR, DESCRIBE_GROUPS, API_VERSIONS = 3, 10, 15, 18
+METADATA, FIND_COORDINATOR, DESCRIBE_GROUPS, API_VERSIONS, DESCRIBE_CONFIGS = 3, 10, 15, 18, 32
+TOPIC = b"\2"  # the kind of resource whose settings are asked for
 NEWEST_METADATA = 8
 LONGEST = 1 << 22  # bytes of an answer
 CLIENT = "auren-stack-probe"
@@ -163,6 +164,32 @@ def group(data: bytes) -> Group:
         raise ValueError(f"error {error} to DescribeGroups")
     _kind, _protocol = reader.text(), reader.text()
     return Group(state, len(reader.array(lambda: _member(reader))))
+
+
+def configs_request(topics: Sequence[str]) -> bytes:
+    """All settings of these topics, without where each comes from."""
+    asked = b"".join(TOPIC + text(name) + struct.pack("!i", -1) for name in topics)
+    return request(DESCRIBE_CONFIGS, 1, struct.pack("!i", len(topics)) + asked + b"\0")
+
+
+def configs(data: bytes) -> dict[str, dict[str, str]]:
+    """DescribeConfigs 1: topic → setting → value, for those that are there. Raises ValueError."""
+    reader = Reader(data)
+    reader.number(4)  # throttle time
+    return {name: dict(found) for error, name, found in reader.array(lambda: _resource(reader)) if not error}
+
+
+def _resource(reader: Reader) -> tuple[int, str, list[tuple[str, str]]]:
+    error, _message, _kind, name = reader.number(2), reader.text(), reader.number(1), reader.text() or ""
+    return error, name, reader.array(lambda: _setting(reader))
+
+
+def _setting(reader: Reader) -> tuple[str, str]:
+    name, value = reader.text() or "", reader.text() or ""
+    for _flag in range(3):  # read-only, source, sensitive
+        reader.number(1)
+    reader.array(lambda: (reader.text(), reader.text(), reader.number(1)))  # synonyms
+    return name, value
 
 
 def _member(reader: Reader) -> None:

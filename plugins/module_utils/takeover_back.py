@@ -1,0 +1,173 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The way back of takeovers: from the journals and the host as it is to the old containers in their places. The planning is pure.
+
+Everything is found by container id, so a run that was cut off, and a rollback that was, need no special case.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils import starters, starters_disable
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.files import read_text
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
+from ansible_collections.auren.stack.plugins.module_utils.journal import Journal, Run
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation
+from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
+from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leaving
+from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Before, Copy, Doing, restored
+from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Place, put_back
+from ansible_collections.auren.stack.plugins.module_utils.topology import Step
+
+
+@dataclass(frozen=True)
+class Return:
+    """One service that gets its old container back. known: the id that journals call it by, also where a copy of it is left alone.
+
+    successor: the project's container that goes; None where there is none.
+    """
+
+    name: str
+    known: str
+    old: Container
+    successor: Container | None
+    before: Before
+    copies: tuple[Copy, ...] = ()
+    project: str = ""
+
+
+@dataclass
+class Returning:
+    """The lines of the plan that come before those of the networks, and what is behind them."""
+
+    returns: list[Return] = field(default_factory=list)
+    starters: list[starters.Starter] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    doings: list[Doing] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def plan_return(
+    state: HostState, runs: Sequence[Run], disabled: Callable[[starters.Starter], bool], declared: Collection[str] = ()
+) -> Returning:
+    """runs: newest first. disabled: whether a starter is still as a run left it. declared: services that the project has on the disk."""
+    back, meant = Returning(), _meant(runs)
+    by_id = {container.id: container for container in state.containers}
+    for swap in meant.values():
+        old = by_id.get(swap["id"]) or state.container(swap["kept"])
+        present = state.container(swap["name"])
+        if old is None:
+            back.warnings.append(f"left as it is: {swap['name']}: what it replaced is gone")
+            continue
+        before = Before(swap["policy"], swap["ran"], swap["served"], tuple(swap["places"]), redis=swap["redis"])
+        wrote = any(run.kind == KIND and run.did("make", swap["name"], completed=False) for run in runs)
+        successor = present if present is not None and present.id != old.id else None
+        left = swap["name"] in declared and successor is None
+        if successor is not None and not successor.belongs(swap["project"]):
+            back.warnings.append(f"left as it is: {swap['name']}: a container that somebody else made has its name")
+        elif successor is not None or old.name != swap["name"] or left or not restored(old, before):
+            copies = tuple(Copy(**copy) for copy in swap["copies"]) if wrote else ()
+            back.returns.append(Return(swap["name"], swap["id"], old, successor, before, copies, swap["project"]))
+    found = {
+        starter: None for run in runs if run.kind == KIND for starter in map(starters.starter_from_data, run.record.get("starters", []))
+    }
+    back.starters = [starter for starter in found if disabled(starter)]
+    _lines(back)
+    return back
+
+
+def _meant(runs: Sequence[Run]) -> dict[str, Mapping[str, Any]]:
+    """By service, what was there first: of several runs the oldest says how it was. Who changed hands last is first."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for run in runs:
+        for swap in reversed(run.record.get("swaps", []) if run.kind == KIND else []):
+            newer = found.get(swap["name"])
+            found[swap["name"]] = {
+                **swap,
+                "kept": newer["kept"] if newer and newer["id"] == swap["id"] and newer["auto_remove"] else swap["kept"],
+            }
+    return found
+
+
+def _lines(back: Returning) -> None:
+    for one in back.returns:
+        goes = f"; the project's {one.name} is stopped and removed, its volumes stay" if one.successor else ""
+        copied = (
+            f"; what was written since goes back to {', '.join(copy.path for copy in one.copies)}" if one.copies and one.successor else ""
+        )
+        notice = "it is away from the stop of the one until the other is healthy, usually some seconds" if one.before.ran else ""
+        back.operations.append(
+            Operation(
+                "put back", one.name, f"it was {one.old.image}, made {one.old.origin()}{goes}{copied}", "the project's", "as it was", notice
+            )
+        )
+        back.doings.append(Doing("put back", one.name, {"id": one.old.id, "successor": one.successor.id if one.successor else ""}))
+    for starter in back.starters:
+        target = f"{starter.path}:{starter.line}" if starter.line else starter.path
+        back.operations.append(Operation("enable", target, "a takeover had disabled it", before="disabled", after="enabled"))
+        back.doings.append(Doing("enable", target, starter.to_data()))
+
+
+def afterwards(state: HostState, back: Returning) -> HostState:
+    """The host as it will be when the old containers are in their places: what the plan for the networks starts from."""
+    gone = {one.successor.id for one in back.returns if one.successor}
+    old = {one.old.id: one for one in back.returns}
+    containers = []
+    for container in (c for c in state.containers if c.id not in gone):
+        one = old.get(container.id)
+        ran = "running" if one and one.before.ran else container.state
+        containers.append(replace(container, name=one.name, state=ran, restart_policy=one.before.policy) if one else container)
+    return as_known(replace(state, containers=tuple(containers), by_name={}), back)
+
+
+def as_known(state: HostState, back: Returning) -> HostState:
+    """With the ids that journals have: what runs before a takeover did to a container holds for the copy that takes its place, too."""
+    known = {one.old.id: one.known for one in back.returns}
+    containers = tuple(replace(c, id=known[c.id]) if c.id in known else c for c in state.containers)
+    return replace(state, containers=containers, by_name={})
+
+
+class ReturnRun:
+    """Does the lines of a `Returning`."""
+
+    def __init__(
+        self, engine: Engine, project: Path, back: Returning, journal: Journal, run_command: Callable[[Sequence[str]], tuple[int, str]]
+    ) -> None:
+        self.engine, self.project, self.back, self.journal, self.run_command = engine, project, back, journal, run_command
+        self.done: list[str] = []
+        self.notes: list[str] = []
+        self.away: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Raises StackError; whoever runs it again goes on from there."""
+        changes: list[Callable[[], None]] = [lambda one=one: self._return(one) for one in self.back.returns]  # type: ignore[misc]
+        changes += [lambda one=one: self._enable(one) for one in self.back.starters]  # type: ignore[misc]
+        for operation, doing, change in zip(self.back.operations, self.back.doings, changes):
+            begin = time.monotonic()
+            self.journal.begin(Step(doing.verb, doing.target))
+            change()
+            self.journal.done(time.monotonic() - begin)
+            self.done.append(f"{operation.text()} ({time.monotonic() - begin:.1f} s)")
+
+    def _return(self, one: Return) -> None:
+        begin = time.monotonic()
+        password = read_text(self.project / "secrets" / "redis_password") or ""
+        try:
+            put_back(self.engine, Place(one.name, one.project, one.old.name), one.old, one.before, one.copies, {"redis_password": password})
+        finally:  # also one that is not healthy yet is no service of the project any more
+            declared, present = read_declared(self.project), self.engine.container(one.name)
+            if one.name in declared and not (present and present.belongs(one.project)):
+                Leaving(self.engine, declared[one.name].service.house, declared).remove_definition(one.name)
+        if one.before.ran:
+            self.away[one.name] = time.monotonic() - begin
+
+    def _enable(self, starter: starters.Starter) -> None:
+        if not starters_disable.enable(starter, run=self.run_command):
+            self.notes.append(f"{starter.path} was changed since, so what was disabled in it stays so")

@@ -1,0 +1,210 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs, as the inventory would have to say it: variables of the roles, and declarations of what is to stay as it runs. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils import kafka_topics
+from ansible_collections.auren.stack.plugins.module_utils.data_places import holder
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.guards import kafka_properties
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import hide_words, is_secret, moved_secrets
+from ansible_collections.auren.stack.plugins.module_utils.takeover import declared_program
+from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
+
+HEALTH = {"interval": "30s", "timeout": "30s", "retries": 3, "start_period": "0s"}  # Docker's own, where a container says nothing
+DECLARED, RUNNING = "declared", "running"
+GRAFANA_KEY = "GF_SECURITY_SECRET_KEY"
+TOPICS = "topics.txt"  # a file of the role kafka
+UNTOUCHED = "Nothing was changed"
+
+
+@dataclass
+class Told:
+    """variables: to paste. fragments: by service, what runs in Compose's words, with placeholders for secrets. unexpressed: sentences."""
+
+    variables: dict[str, Any] = field(default_factory=dict)
+    fragments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unexpressed: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[StackError] = field(default_factory=list)
+
+
+def tell(
+    olds: Mapping[str, Old],
+    services: Mapping[str, Service],
+    choices: Mapping[str, str],
+    images: Mapping[str, str],
+    copied: Sequence[str],
+    overrides: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, str],
+) -> Told:
+    """choices: service → declared or running. images: service → the image that it is going to run. copied: services whose data moves.
+
+    overrides: what the inventory says already. known: value → name of secrets that are known; values never get out.
+    """
+    told, merged = Told(), {name: dict(keys) for name, keys in overrides.items()}
+    for name, old in olds.items():
+        service = services[name]
+        environment, _secrets = moved_secrets(name, old.config.compose.get("environment") or {}, known)
+        fragment = {**old.config.compose, **({"environment": environment} if environment else {}), "image": images[name]}
+        told.fragments[name] = without_secrets(fragment)
+        told.unexpressed[name] = old.config.sentences
+        if choices.get(name) == RUNNING:
+            told.problems += _problems(name, old)
+            merged[name] = running(old, service, fragment)
+            _data_variable(told.variables, old, service, name in copied)
+        else:
+            told.variables.update(knobs(old, service, images[name], name in copied))
+            if set(names_of(old, service)) - set(service.aliases):
+                merged[name] = {**merged.get(name, {}), "aliases": names_of(old, service)}
+    if merged != overrides:
+        told.variables["auren_overrides"] = merged
+    return told
+
+
+def names_of(old: Old, service: Service) -> list[str]:
+    """The names that are declared and those that it has, on whichever network: others may use them."""
+    own = {service.name, old.container.name, old.container.id[:12]}
+    present = {alias for endpoint in old.container.endpoints for alias in endpoint.aliases} - own
+    return [*service.aliases, *sorted(present - set(service.aliases))]
+
+
+def knobs(old: Old, service: Service, image: str, copied: bool) -> dict[str, Any]:
+    """Variables of the service's role that are not what runs: image, volume, and who the data belongs to."""
+    found: dict[str, Any] = {}
+    if image != service.image and not service.candidate:
+        found[f"{service.role}_image"] = image
+        if old.ref == service.image:  # a snapshot of the declared image is under another name what that is
+            found.update({f"{service.role}_{fact}": value for fact, value in (service.entry.get("facts") or {}).items()})
+    _data_variable(found, old, service, copied)
+    env, wanted = old.container.env, service.environment
+    for variable, key, value in _identities(old, service, env):
+        if value and value != wanted.get(key, value):
+            found[variable] = value
+    return {**found, **limits(old, service)}
+
+
+def _data_variable(found: dict[str, Any], old: Old, service: Service, copied: bool) -> None:
+    mount = holder(old.mounts, old.places[0]) if old.places and service.data else None
+    variable = service.data[0].get("variable") if service.data else ""
+    if mount is not None and mount.lasting and variable and not copied and mount.reference != service.data[0]["volume"]:
+        found[variable] = mount.reference
+
+
+def _identities(old: Old, service: Service, env: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What data remembers: variable, declared environment key, value."""
+    if service.role == "postgres":
+        user = env.get("POSTGRES_USER") or "postgres"
+        return [("auren_postgres_user", "POSTGRES_USER", user), ("auren_postgres_db", "POSTGRES_DB", env.get("POSTGRES_DB") or user)]
+    if service.role == "grafana":
+        return [("auren_grafana_user", "GF_SECURITY_ADMIN_USER", env.get("GF_SECURITY_ADMIN_USER") or "admin")]
+    if service.role == "kafka":
+        mount = holder(old.mounts, old.places[0]) if old.places else None
+        properties = kafka_properties(mount.source) if mount else {}
+        key = "CLUSTER_ID" if "CLUSTER_ID" in service.environment else "KAFKA_KRAFT_CLUSTER_ID"
+        return [
+            ("kafka_cluster_id", key, properties.get("cluster.id", "")),
+            ("kafka_node_id", "KAFKA_NODE_ID", properties.get("node.id", "")),
+        ]
+    return []
+
+
+def topic_variables(service: Service, present: Sequence[kafka_topics.Topic]) -> dict[str, Any]:
+    """Variables that leave topics as they are: a shorter retention would throw records away. Empty when they are as declared."""
+    wanted = kafka_topics.declared(service.files("recreate").get(TOPICS, ""))
+    kept = kafka_topics.as_they_are(wanted, present)
+    if kept == wanted:
+        return {}
+    told = [{"name": t.name, "partitions": t.partitions, **({"config": t.config} if t.config else {})} for t in kept]
+    return {"kafka_topics": told, "kafka_extra_topics": []}
+
+
+def limits(old: Old, service: Service) -> dict[str, Any]:
+    """Variables that keep data as long as it is kept now: a smaller limit would throw it away as soon as the new one runs."""
+    env, found = old.container.env, dict[str, Any]()
+    if service.role == "prometheus" and old.program:
+        declared = declared_program(service, old)
+        for name, usual in (("time", "15d"), ("size", "0B")):
+            now = old.program.option(f"--storage.tsdb.retention.{name}") or usual
+            if now != declared.option(f"--storage.tsdb.retention.{name}"):
+                found[f"prometheus_retention_{name}"] = now
+    if service.role == "kafka":
+        kept = {key: value for key, value in env.items() if re.match(r"KAFKA_(CFG_)?LOG_(RETENTION|CLEANUP)_", key)}
+        if kept:
+            found["kafka_properties"] = {re.sub(r"KAFKA_(CFG_)?", "", key).lower().replace("_", "."): value for key, value in kept.items()}
+    if service.role == "grafana" and env.get(GRAFANA_KEY) and GRAFANA_KEY not in service.environment:
+        found["grafana_environment"] = {GRAFANA_KEY: "<<secret:grafana_secret_key>>"}  # without it, data sources cannot be read
+    return found
+
+
+def running(old: Old, service: Service, fragment: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a declaration that make it what runs."""
+    compose = dict(fragment)
+    if compose.get("healthcheck", {}).get("test", ["NONE"]) != ["NONE"]:
+        compose["healthcheck"] = {**HEALTH, **compose["healthcheck"]}
+    data, rest = [], []
+    for volume in compose.pop("volumes", None) or []:
+        source, target, *mode = str(volume).split(":") if isinstance(volume, str) else ("", "")
+        if source in old.config.volumes and target:
+            guarded = old.places and old.places[0].startswith(target) and service.data and service.data[0].get("guard")
+            guard = {"guard": service.data[0]["guard"]} if guarded else {}
+            data.append({"volume": source, "target": target, **({"mode": mode[0]} if mode else {}), **guard})
+        else:
+            rest.append(volume)
+    if rest:
+        compose["volumes"] = rest
+    place = old.places[0] if old.places else ""
+    if place and holder(old.mounts, place) is None:  # it is copied out of the layer, to where its program looks
+        volume = service.data[0]["volume"] if service.data else f"{service.name}-data"
+        data.insert(0, {"volume": volume, "target": place})
+    return {
+        "compose": compose,
+        "data": data,
+        "aliases": names_of(old, service),
+        "secrets": [],
+        "files": {},
+        "reload": {},
+        "candidate": {},
+        "build": {},
+    }
+
+
+def _problems(name: str, old: Old) -> list[StackError]:
+    """What cannot stay as it runs."""
+    compose, found = old.config.compose, []
+    if compose.get("network_mode"):
+        said = f"{name} runs with network_mode {compose['network_mode']}, and services of the project are on one network: choose declared"
+        found.append(StackError(f"{said}. {UNTOUCHED}", "network_mode", name))
+    for what in told_secrets(compose):
+        said = f"the {what} of {name} holds a password, which would stand in a file that everybody can read: choose declared for it"
+        found.append(StackError(f"{said}, or move it to a file or its environment first. {UNTOUCHED}", "secret_in_command", name))
+    return found
+
+
+def told_secrets(compose: Mapping[str, Any]) -> list[str]:
+    """Keys of a service in Compose's words, but the environment, whose values look like secrets."""
+    words = {key: compose.get(key) or [] for key in ("command", "entrypoint")}
+    words["healthcheck"] = (compose.get("healthcheck") or {}).get("test") or []
+    found = [key for key, value in words.items() if hide_words(list(value)) != list(value)]
+    pairs = {"labels": compose.get("labels") or {}, "logging": (compose.get("logging") or {}).get("options") or {}}
+    found += [key for key, value in pairs.items() if any(is_secret(str(k), str(v)) for k, v in value.items())]
+    return found
+
+
+def without_secrets(compose: Mapping[str, Any]) -> dict[str, Any]:
+    """For people to look at."""
+    shown = dict(compose)
+    for key in ("command", "entrypoint"):
+        if shown.get(key):
+            shown[key] = hide_words(list(shown[key]))
+    if (shown.get("healthcheck") or {}).get("test"):
+        shown["healthcheck"] = {**shown["healthcheck"], "test": hide_words(list(shown["healthcheck"]["test"]))}
+    if shown.get("labels"):
+        shown["labels"] = {key: "****" if is_secret(str(key), str(value)) else value for key, value in shown["labels"].items()}
+    return shown

@@ -1,0 +1,248 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One reading of a host for a takeover: containers of others, what holds their secrets, what would start them, what was begun."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils import host_ports, starters
+from ansible_collections.auren.stack.plugins.module_utils.data_places import redis_setting
+from ansible_collections.auren.stack.plugins.module_utils.declaration import observe
+from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, spec
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.files import read_text
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
+from ansible_collections.auren.stack.plugins.module_utils.journal import STAMP, Run
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Binding, Container, Image, Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.project import Legacy, Observed
+from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
+from ansible_collections.auren.stack.plugins.module_utils.takeover import (
+    KEEP,
+    KIND,
+    Before,
+    Choices,
+    Copy,
+    Swap,
+    snapshot_name,
+    swaps_of,
+    with_snapshots,
+)
+from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds, starter_subject
+
+UNTOUCHED = "Nothing was changed"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """stamp: of this moment, as names carry it. services: the declared ones that are taken over, on the images that they will run."""
+
+    state: HostState
+    olds: Mapping[str, Old]
+    observed: Observed
+    services: Mapping[str, Service]
+    swaps: Sequence[Swap]
+    starters: Sequence[starters.Starter]
+    stamp: str
+    specs: Mapping[str, Any] = field(default_factory=dict)
+    problems: Sequence[StackError] = ()
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Of all secrets; empty text for one that could not be found, which is a problem."""
+        names = {name for service in self.services.values() for name in service.secret_names()}
+        return {**dict.fromkeys(names, ""), **self.observed.values}
+
+
+def read_host(
+    engine: Engine,
+    home: House,
+    services: Mapping[str, Service],
+    params: Mapping[str, Any],
+    choices: Choices,
+    state: HostState,
+    runs: Sequence[Run],
+) -> Reading:
+    """runs: of the journal, newest first, that are not taken back."""
+    found = olds(engine, state, services, home.project, choices.leave, unfinished(runs))
+    now = datetime.fromtimestamp(time.time(), timezone.utc)
+    wanted = {name: services[name] for name in found}
+    snapshot = engine.snapshot(list(found))
+    swaps = swaps_of(found, wanted, snapshot, choices, begun(runs), f"{now:%Y%m%d}")
+    wanted = with_snapshots(wanted, swaps, choices)
+    swaps = [replace(swap, service=wanted[swap.name]) for swap in swaps]
+    observed = observe(engine, home, wanted, {**params, "secret_specs": _specs(params["secret_specs"], swaps)}, legacy(found))
+    return Reading(
+        state,
+        found,
+        observed,
+        wanted,
+        swaps,
+        starters.find([starter_subject(swap.old) for swap in swaps]),
+        now.strftime(STAMP),
+        {name: spec(service, observed.sources) for name, service in wanted.items() if not observed.problems},
+        [*observed.problems, *_rotations(observed), *_no_network(home, observed, swaps), *_project_problems(home, wanted, swaps, observed)],
+    )
+
+
+def kept_image(old: Old, patched: Mapping[str, str]) -> str:
+    """The image that a service with edited files is going to run, where these are kept; empty for any other."""
+    kept = old.edited and patched.get(old.service) == KEEP
+    return snapshot_name(old.service, f"{datetime.now(timezone.utc):%Y%m%d}") if kept else ""
+
+
+def begun(runs: Sequence[Run]) -> dict[str, Before]:
+    """By container id: how it was before the first of the runs that began to take it over and did not come to an end with it.
+
+    runs: newest first, not taken back. One that put the container back has ended with it, and so has one whose new container serves.
+    """
+    found: dict[str, Before] = {}
+    ended: set[str] = set()
+    for run in (run for run in runs if run.kind == KIND):
+        for swap in run.record.get("swaps", []):
+            name, known = swap["name"], swap["id"]
+            if known in ended or run.did("put back", name) or run.did("make", name):
+                ended.add(known)
+                continue
+            later = found.get(known)
+            found[known] = Before(
+                swap["policy"],
+                swap["ran"],
+                swap["served"],
+                tuple(swap["places"]),
+                run.did("back up", name) or bool(later and later.backed_up),
+                later.copied if later and later.copied else _copied(run, swap),
+                run.did("make", name, completed=False) or bool(later and later.made),
+                swap["redis"],
+            )
+    return found
+
+
+def _copied(run: Run, swap: Mapping[str, Any]) -> tuple[Copy, ...]:
+    """What is in its volume as a whole."""
+    copies = tuple(Copy(**copy) for copy in swap["copies"])
+    done = sum((step.verb, step.target) == ("copy", swap["name"]) and number in run.completed for number, step in enumerate(run.steps, 1))
+    return copies if copies and done == len(copies) else ()
+
+
+def wrote(runs: Sequence[Run]) -> set[str]:
+    """Ids of old containers whose successors may have written to what was copied, and that were not put back since."""
+    found: set[str] = set()
+    back: set[str] = set()
+    for run in (run for run in runs if run.kind == KIND):
+        for swap in run.record.get("swaps", []):
+            back |= {swap["id"]} if run.did("put back", swap["name"]) else set()
+            found |= {swap["id"]} - back if run.did("make", swap["name"], completed=False) else set()
+    return found
+
+
+def unfinished(runs: Sequence[Run]) -> dict[str, str]:
+    """By service, the id or the name of the old container of a run that was cut off before the new one served. runs: as for `begun`."""
+    found: dict[str, str] = {}
+    ids = begun(runs)
+    for run in (run for run in runs if run.kind == KIND):
+        for swap in run.record.get("swaps", []):
+            if swap["id"] in ids:
+                found.setdefault(swap["name"], swap["id"] if not swap["auto_remove"] else swap["kept"])
+    return found
+
+
+def legacy(found: Mapping[str, Old]) -> Legacy:
+    """Where values of secrets are now: environments, and the password that a Redis was told."""
+    pairs = [
+        (f"<<secret:{name}>>", password)
+        for old in found.values()
+        for name in ("redis_password",)
+        if old.program and _is_redis(old) and (password := redis_setting(old.program, "requirepass"))
+    ]
+    return Legacy({name: old.container for name, old in found.items()}, pairs)
+
+
+def _is_redis(old: Old) -> bool:
+    return bool(old.program) and any(word.rpartition("/")[2] == "redis-server" for word in old.program.words())  # type: ignore[union-attr]
+
+
+def _specs(given: Mapping[str, Mapping[str, Any]], swaps: Sequence[Swap]) -> dict[str, dict[str, Any]]:
+    """A secret that data remembers is remembered by the data where it is now."""
+    moved = {copy.volume: copy.source or swap.old.container.upper + copy.path for swap in swaps for copy in swap.copies}
+    return {
+        name: {**options, "volume": moved.get(options.get("volume", ""), options["volume"])} if options.get("volume") else dict(options)
+        for name, options in given.items()
+    }
+
+
+def _rotations(observed: Observed) -> list[StackError]:
+    """A takeover takes passwords in as they are."""
+    return [
+        StackError(
+            f"{r.name} in auren_secrets is not the one that {r.server.container} accepts: a takeover changes no password. Take it out of "
+            f"auren_secrets, or give the present one; `site` can change it afterwards. {UNTOUCHED}",
+            "secret_differs",
+            r.name,
+        )
+        for r in observed.rotations
+    ]
+
+
+def _no_network(home: House, observed: Observed, swaps: Sequence[Swap]) -> list[StackError]:
+    if not swaps or not observed.network.operations:
+        return []
+    said = f"there is no network {home.network} yet: run streamline with auren_streamline_phase=connect first. {UNTOUCHED}"
+    return [StackError(said, "not_connected", home.network)]
+
+
+def without(snapshot: Snapshot, swaps: Sequence[Swap]) -> Snapshot:
+    """As if the old containers were out of the way."""
+    gone = {swap.old.container.id for swap in swaps}
+    return replace(snapshot, containers=tuple(c for c in snapshot.containers if c.id not in gone))
+
+
+def taken_by_others(listening: list[host_ports.Listener], olds: Sequence[Container]) -> Callable[[Binding], str]:
+    """Who holds a port that is wanted, but for these containers: published, or by a process in one that has the host's network."""
+    own = [binding for container in olds for binding in container.bindings]
+
+    def taken(port: Binding) -> str:
+        if any(port.collides(binding) for binding in own):
+            return ""
+        who = host_ports.taken_by(port, listening)
+        pid = who.rpartition("(pid ")[2].rstrip(")")
+        inside = (read_text(Path(f"/proc/{pid}/cgroup")) or "") if pid.isdigit() else ""
+        return "" if any(c.network_mode == "host" and c.id in inside for c in olds) else who
+
+    return taken
+
+
+def _project_problems(home: House, wanted: Mapping[str, Service], swaps: Sequence[Swap], observed: Observed) -> list[StackError]:
+    """What `site` would refuse as well: ports that others hold, data that the image cannot read, labels that Compose would act upon."""
+    listening = host_ports.listeners()
+    taken = taken_by_others(listening, [swap.old.container for swap in swaps])
+
+    labelled = [
+        StackError(
+            f"{swap.name} carries the label of a Compose project called {home.project}, as ours is: Compose would take the kept one "
+            f"for its own and delete it. Give ours another name (auren_project). {UNTOUCHED}",
+            "project_label",
+            swap.name,
+        )
+        for swap in swaps
+        if swap.old.container.labels.get(LABEL_COMPOSE_PROJECT) == home.project
+    ]
+    images = {**observed.images, **{swap.service.image: _image_of(swap, observed) for swap in swaps}}
+    called = replace(observed, snapshot=without(observed.snapshot, swaps), images=images, problems=[], rotations=[])
+    return labelled + ([] if observed.problems else plan_present(home, dict(wanted), called, taken, images_pending=True).plan.conflicts)
+
+
+def _image_of(swap: Swap, observed: Observed) -> Image | None:
+    """The image that the new container will run: that of the old one, or what is going to be made of it."""
+    found = observed.images.get(swap.service.image)
+    if found is None and swap.old.image:
+        config = swap.old.image.get("Config") or {}
+        env = dict(line.split("=", 1) for line in config.get("Env") or [] if "=" in line)
+        return Image(swap.old.image["Id"], env, config.get("Labels") or {}, ())
+    return found

@@ -1,0 +1,106 @@
+"""A takeover that is killed at any step: two never run on one volume, a second run finishes, a rollback restores, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.hand_run import ROLLBACK, TAKEOVER, HandRun
+from tests.integration.harness import Project
+
+MOMENTS = ("planned", "begun", "done")
+STEPS = 8  # set policy, stop, rename, make; stop, rename, copy, make
+IN_LAYER = ["sh", "-c", "mkdir -p -m 750 /tmp/layer && exec redis-server --appendonly yes --save '' --dir /tmp/layer"]
+
+
+class Host:
+    """One service whose data is in a volume, one whose data is in its layer."""
+
+    def __init__(self, hand: HandRun) -> None:
+        self.hand = hand
+        self.volumes = [hand.project.volume("data"), hand.project.volume("copied")]
+        hand.redis("db", "--volume", f"{self.volumes[0]}:/data", "--restart", "always")
+        hand.redis("layer", command=IN_LAYER)
+        self.before, self.keys = hand.meant(), self.read()
+        self.arguments = hand.arguments(
+            hand.service("db", self.volumes[0]), hand.service("layer", self.volumes[1], needs=[hand.called("db")])
+        )
+
+    def read(self) -> list[str]:
+        return [self.hand.keys("db"), self.hand.keys("layer")]
+
+    def killed(self, module: str, arguments: dict[str, Any], moment: str, count: int) -> bool:
+        died = self.hand.killed(module, arguments, moment, count)
+        assert self.shared() == []
+        return died
+
+    def shared(self) -> list[str]:
+        """Volumes that more than one running container writes to."""
+        used = [
+            m["Name"] for one in self.hand.containers().values() if one["State"]["Running"] for m in one["Mounts"] if m["Type"] == "volume"
+        ]
+        return sorted(name for name in self.volumes if used.count(name) > 1)
+
+    def finish(self) -> None:
+        result = self.hand.run(*self.arguments["services"])
+        assert result.status == 0, result.text
+        assert sorted(self.hand.containers()) == ["db", "db-replaced", "layer", "layer-replaced"]
+        assert self.read() == self.keys
+
+    def restore(self) -> None:
+        self.hand.rollback()
+        assert self.hand.meant() == self.before
+        assert (self.read(), self.hand.files()) == (self.keys, [])
+
+
+@pytest.fixture(scope="module")
+def host(new_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    project: Project
+    with new_project(tmp_path_factory.mktemp("crash")) as project:
+        hand = HandRun(project)
+        try:
+            yield Host(hand)
+        finally:
+            hand.remove()
+
+
+def survives(host: Host, moment: str, count: int) -> None:
+    """Killed, and taken back; killed again, and finished; and taken back."""
+    assert host.killed(TAKEOVER, host.arguments, moment, count)
+    host.restore()
+    assert host.killed(TAKEOVER, host.arguments, moment, count)
+    host.finish()
+    host.restore()
+
+
+@pytest.mark.parametrize(("moment", "count"), [("done", 2), ("done", 3), ("begun", 7)], ids=["stopped", "renamed", "copying"])
+def test_a_takeover_that_is_killed(host: Host, moment: str, count: int) -> None:
+    survives(host, moment, count)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(1, STEPS + 1))
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_takeover_that_is_killed_anywhere(host: Host, moment: str, count: int) -> None:
+    survives(host, moment, count)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_rollback_that_is_killed_anywhere(host: Host, moment: str) -> None:
+    host.finish()
+    back = {"project_dir": str(host.hand.project.directory)}
+    count = 0
+    while host.killed(ROLLBACK, back, moment, count := count + 1):
+        host.restore()
+        host.finish()
+    assert count == 3  # put back, twice
+    assert host.hand.meant() == host.before
+
+
+def test_there_are_no_more_steps(host: Host) -> None:
+    """So the tests above are about all of them."""
+    assert not host.killed(TAKEOVER, host.arguments, "begun", STEPS + 1)
+    host.restore()

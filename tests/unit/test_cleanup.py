@@ -1,0 +1,82 @@
+"""What a takeover kept goes: exactly that, when its time has come and its successor serves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils.cleanup import Wish, age, plan_cleanup
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Endpoint, Network
+
+NOW = 1_800_000_000.0
+STAMP = "20270107T080000Z"  # eight days before
+
+
+def on(*names: str) -> tuple[Endpoint, ...]:
+    return tuple(Endpoint(name, f"id-{name}", "", ()) for name in names)
+
+
+def container(name: str, **more: Any) -> Container:
+    return Container(**{"id": f"id-{name}", "name": name, "image": "i", "image_id": "sha", "state": "exited", **more})
+
+
+KEPT = container(f"db-replaced-{STAMP}", endpoints=on("old", "stack"), network_mode="old", volumes=("data",))
+NEW = container("db", state="running", labels={LABEL_SERVICE: "db"}, endpoints=on("stack"))
+RUN = Run("r", "takeover", NOW, record={"swaps": [{"id": KEPT.id, "kept": KEPT.name, "networks": ["old", "stack"]}]})
+NETWORKS = tuple(Network(f"id-{name}", name, "bridge", ()) for name in ("old", "stack", "other", "bridge"))
+
+
+def planned(*containers: Container, runs: tuple[Run, ...] = (RUN,), **wish: Any) -> Any:
+    return plan_cleanup(HostState(containers, NETWORKS), runs, Wish("stack", **{"window": 7.0, **wish}), NOW)
+
+
+def test_it_goes_with_its_network() -> None:
+    found = planned(KEPT, NEW)
+    days = age(STAMP, NOW)
+    assert days > 7
+    assert [op.text() for op in found.plan.operations] == [
+        f"remove container {KEPT.name}: db has been taken over {days:.1f} days ago; its volumes stay (data)",
+        "remove network old: nothing is on it or was created on it",
+    ]
+    assert [move.steps[0].verb for move in found.moves] == ["remove container", "remove network"]
+
+
+def test_it_stays_within_the_window() -> None:
+    found = planned(KEPT, NEW, window=30.0)
+    assert found.plan.operations == []
+    assert found.plan.warnings[0].startswith(f"kept: {KEPT.name}, for ")
+    assert found.plan.warnings[1] == f"kept: the network old: {KEPT.name} is on it"
+
+
+def test_the_way_back_stays_while_its_successor_does_not_serve() -> None:
+    for successor in ([], [replace(NEW, state="exited")], [replace(NEW, health="unhealthy")], [replace(NEW, labels={})]):
+        [problem] = planned(KEPT, *successor).plan.conflicts
+        assert (problem.kind, problem.target) == ("not_serving", "db")
+
+
+def test_one_that_was_started_is_not_removed() -> None:
+    [problem] = planned(replace(KEPT, state="running"), NEW).plan.conflicts
+    assert (problem.kind, problem.target) == ("still_running", KEPT.name)
+
+
+def test_another_projects_containers_are_none_of_ours() -> None:
+    """By the journal, not by a name that looks like it."""
+    found = planned(KEPT, NEW, runs=())
+    assert (found.plan.operations, found.plan.warnings) == ([], [])
+
+
+def test_a_network_stays_for_whoever_needs_it() -> None:
+    for other, why in (
+        (container("tool", endpoints=on("old")), "tool is on it"),
+        (container("tool", network_mode="id-old"), "tool cannot start without it"),
+    ):
+        found = planned(KEPT, NEW, other)
+        assert [op.kind for op in found.plan.operations] == ["remove container"]
+        assert found.plan.warnings == [f"kept: the network old: {why}"]
+
+
+def test_networks_are_kept_and_added_by_name() -> None:
+    assert [op.target for op in planned(KEPT, NEW, keep=("old",)).plan.operations] == [KEPT.name]
+    assert [op.target for op in planned(KEPT, NEW, sources=("other", "bridge", "stack")).plan.operations] == [KEPT.name, "old", "other"]

@@ -1,0 +1,99 @@
+"""From the journals of takeovers to the old containers in their places."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container
+from ansible_collections.auren.stack.plugins.module_utils.starters import Starter
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import afterwards, plan_return
+
+STARTER = Starter("script", "/etc/cron.daily/x", 0, "it starts db", ("db",), "", "755")
+
+
+def container(name: str, identity: str, **more: Any) -> Container:
+    return Container(**{"id": identity, "name": name, "image": "i", "image_id": "sha", "state": "running", **more})
+
+
+def run(began: float, *swaps: dict[str, Any], kind: str = "takeover") -> Run:
+    return Run(f"r{began}", kind, began, record={"swaps": list(swaps), "starters": [STARTER.to_data()]})
+
+
+def swap(**more: Any) -> dict[str, Any]:
+    facts = {
+        "name": "db",
+        "id": "old",
+        "kept": "db-replaced-T",
+        "policy": "always",
+        "ran": True,
+        "auto_remove": False,
+        "copies": [],
+        "served": True,
+        "redis": False,
+        "project": "stack",
+    }
+    return {**facts, "places": [], "networks": [], **more}
+
+
+NEW = container("db", "new", labels={LABEL_SERVICE: "db", LABEL_COMPOSE_PROJECT: "stack"})
+OLD = container("db-replaced-T", "old", state="exited", restart_policy="no")
+
+
+def back(*containers: Container, runs: list[Run] | None = None, disabled: bool = True) -> Any:
+    return plan_return(HostState(containers, ()), runs or [run(1.0, swap())], lambda _starter: disabled)
+
+
+def test_the_old_one_takes_its_place_again() -> None:
+    found = back(NEW, OLD)
+    [one] = found.returns
+    assert (one.name, one.old, one.successor, one.before.policy, one.before.ran) == ("db", OLD, NEW, "always", True)
+    assert [op.kind for op in found.operations] == ["put back", "enable"]
+    [now] = afterwards(HostState((NEW, OLD), ()), found).containers
+    assert (now.id, now.name, now.state, now.restart_policy) == ("old", "db", "running", "always")
+
+
+def test_one_that_is_as_it_was_needs_nothing() -> None:
+    found = back(replace(OLD, name="db", state="running", restart_policy="always"), disabled=False)
+    assert (found.returns, found.operations) == ([], [])
+
+
+def test_one_that_was_only_stopped_is_started() -> None:
+    [one] = back(replace(OLD, name="db")).returns
+    assert one.successor is None
+
+
+def test_of_several_runs_the_oldest_says_how_it_was() -> None:
+    """The second run found it stopped, because the first one was cut off."""
+    runs = [run(2.0, swap(policy="no", ran=False)), run(1.0, swap())]
+    [one] = back(NEW, OLD, runs=runs).returns
+    assert (one.before.policy, one.before.ran) == ("always", True)
+
+
+def test_who_changed_hands_last_comes_back_first() -> None:
+    other = swap(name="app", id="old-app", kept="app-replaced-T")
+    apps = (
+        container("app-replaced-T", "old-app", state="exited"),
+        container("app", "new-app", labels={LABEL_SERVICE: "app", LABEL_COMPOSE_PROJECT: "stack"}),
+    )
+    assert [one.name for one in back(NEW, OLD, *apps, runs=[run(1.0, swap(), other)]).returns] == ["app", "db"]
+
+
+def test_what_vanished_has_a_copy() -> None:
+    copy = container("db-replaced-T", "copy", state="created", restart_policy="no")
+    [one] = back(NEW, copy, runs=[run(1.0, swap(policy="no", auto_remove=True))]).returns
+    assert one.old == copy
+
+
+def test_what_is_gone_or_somebody_elses_is_left() -> None:
+    assert back(NEW).warnings == ["left as it is: db: what it replaced is gone"]
+    stranger = container("db", "stranger")
+    found = back(stranger, OLD)
+    assert found.returns == []
+    assert found.warnings == ["left as it is: db: a container that somebody else made has its name"]
+
+
+def test_runs_of_other_kinds_say_nothing() -> None:
+    assert back(NEW, OLD, runs=[run(1.0, swap(), kind="connect")]).operations == []
