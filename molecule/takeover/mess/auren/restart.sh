@@ -1,0 +1,2 @@
+#!/bin/sh
+docker ps -q -f name=auren-redis | grep -q . || docker start auren-redis
