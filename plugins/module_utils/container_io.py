@@ -32,7 +32,7 @@ def execute(
     engine: Engine,
     container: str,
     command: Sequence[str],
-    environment: Mapping[str, str] = {},
+    environment: Mapping[str, str] | None = None,
     into: BinaryIO | None = None,
     stdin: BinaryIO | None = None,
     user: str = "",
@@ -45,7 +45,9 @@ def execute(
     """
     target = f"{command[0]} in {container}"
     with told("run", target):
-        made = engine.api.exec_create(container, list(command), stdin=stdin is not None, environment=dict(environment), user=user or "")
+        made = engine.api.exec_create(
+            container, list(command), stdin=stdin is not None, environment=dict(environment or {}), user=user or ""
+        )
         # Not the SDK's own way: it reads past a buffer in which the first bytes of an answer may be.
         answer = engine.api._post_json(
             engine.api._url("/exec/{0}/start", made["Id"]), data={"Tty": False, "Detach": False}, stream=True, timeout=None

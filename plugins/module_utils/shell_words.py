@@ -158,7 +158,7 @@ def _every(options: Sequence[str]) -> list[str]:
     if not more and not any(one.startswith("status=") for one in filters):
         return []
     for one in filters:
-        key, _, value = one.partition("=")
+        key, _equals, value = one.partition("=")
         if key == "name":
             return [f"{EVERY}name={value}"]
         if one.startswith("label=com.docker.compose.project="):

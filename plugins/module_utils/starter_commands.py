@@ -121,7 +121,7 @@ def _options(words: list[str], valued: Sequence[str]) -> tuple[list[str], list[s
 def _meant(old: Old, word: str) -> bool:
     if not word.startswith(EVERY):
         return word.lstrip("/") == old.name
-    key, _, value = word[len(EVERY) :].partition("=")
+    key, _equals, value = word[len(EVERY) :].partition("=")
     if key == "name" and UNKNOWN not in value:
         try:
             return re.search(value, f"/{old.name}") is not None or re.search(value, old.name) is not None  # as the Engine's filter

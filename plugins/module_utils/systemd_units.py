@@ -152,7 +152,7 @@ def _parsed(tree: HostTree, path: str) -> Iterator[Setting]:
             continue
         value = row.strip()
         while value.endswith("\\"):
-            _, more = next(rows, (0, ""))
+            more = next(rows, (0, ""))[1]
             if not more.lstrip().startswith(("#", ";")):
                 value = value[:-1] + " " + more.strip()
             elif not more:
@@ -165,7 +165,7 @@ def _parsed(tree: HostTree, path: str) -> Iterator[Setting]:
 def _specified(value: str, unit: str) -> str:
     """With the specifiers that name the unit; systemd escapes a slash of an instance as a dash."""
     stem = unit.rsplit(".", 1)[0]
-    prefix, _, instance = stem.partition("@")
+    prefix, _at, instance = stem.partition("@")
     plain = re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), instance.replace("-", "/"))
     known = {"i": instance, "I": plain, "n": unit, "N": stem, "p": prefix, "P": prefix, "%": "%"}
     return re.sub(r"%(.)", lambda found: known.get(found[1], found[0]), value)

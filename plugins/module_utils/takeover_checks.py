@@ -200,13 +200,13 @@ def _elsewhere(swap: Swap, mount: Mount | None, place: str) -> Iterator[StackErr
 
 def _not_there(swap: Swap, mount: Mount, place: str, wanted: str) -> Iterator[StackError]:
     service, entry = swap.service, data_entry(swap.service, swap.old)
-    target = next((data["target"] for data in service.data if data["volume"] == mount.reference), None)
-    if target is None:
+    targets = [data["target"] for data in service.data if data["volume"] == mount.reference]
+    if not targets:
         variable = entry.get("variable") or f"{service.role}_volume"
         said = f"the data of {swap.name} is in {mount.reference}, the declaration says {entry['volume']}"
         yield StackError(f"{said}. Set {variable}: {mount.reference}. {UNTOUCHED}", "other_volume", swap.name)
         return
-    found = str(Path(target) / below(mount, place)) if below(mount, place) else target
+    found = str(Path(targets[0]) / below(mount, place)) if below(mount, place) else targets[0]
     if wanted and found != wanted:
         yield _choose_running(swap, f"the data of {swap.name} would be at {found}, and the declared program looks at {wanted}")
 
@@ -276,7 +276,7 @@ def _copy(
     if place and not swap.before.copied and holds_data(str(Path(place) / copy.below)) and not own:
         said = f"the data of {swap.name} has to be copied to {copy.volume}, which is not empty"
         yield StackError(f"{said}. Set {swap.service.role}_volume to a new name. {UNTOUCHED}", "volume_not_empty", copy.volume)
-    root = place or next(iter(snapshot.volumes.values()), "/var/lib/docker")
+    root = place or [*snapshot.volumes.values(), "/var/lib/docker"][0]
     room = tree.room(root if Path(root).exists() else "/")
     if room < copy.size * SPARE:
         said = f"{copy.size / 1e6:.1f} MB of {swap.name} have to be copied to {copy.volume}, and only {room / 1e6:.1f} MB are free"
