@@ -18,7 +18,7 @@ comma := ,
 quoted := $(foreach volume,$(DATA),"$(volume)")
 space := $() $()
 
-.PHONY: help venv up down clean pwa verify streamline rollback check test test-full bench bench-full
+.PHONY: help venv up down clean pwa verify streamline rollback docs check test test-full bench bench-full
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ streamline: $(RUN) ## bring hand-run containers together on the one network: the
 
 rollback: $(RUN) ## take back what streamline did in the last days: the plan, then it asks
 	ansible-playbook playbooks/rollback.yml -i inventory/local.yml $(ARGS)
+
+docs: $(DEV) ## docs/reference from the specs of modules, plugins and roles
+	@python scripts/reference.py
 
 check: $(DEV) $(APPS) ## lint, types, unit tests: under two minutes
 	@python scripts/steps.py check

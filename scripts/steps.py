@@ -40,6 +40,7 @@ CHECK = [
     Step("ruff format", "ruff format --check ."),
     Step("mypy", "scripts/mypy"),
     Step("ansible-lint", "ansible-lint --offline"),
+    Step("reference is what the specs say", "python scripts/reference.py --check"),
     Step("unit tests", "python -m pytest tests/unit --ignore tests/unit/apps", wanted="tests/unit"),
     Step("unit tests of the applications", ".venv-apps/bin/python -m pytest tests/unit/apps", wanted="tests/unit/apps"),
 ]
@@ -48,6 +49,7 @@ TEST = [
     Step("unit tests, oldest ansible-core", f"{OLDEST} python -m pytest tests/unit --ignore tests/unit/apps", wanted="tests/unit"),
     Step("unit tests, Python 3.9", f"scripts/target-python 3.9 python -m pytest {ON_TARGETS}", wanted="tests/unit"),
     Step("sanity", "tests/sanity/run"),
+    Step("import into Galaxy", "scripts/galaxy-import"),
     Step(PREPARE, "ansible-playbook tests/prepare.yml"),
     Step("integration", f"{INTEGRATION} -m 'not slow'", docker=True, wanted="tests/integration"),
     Step("molecule default", "scripts/chromium && scripts/molecule default", docker=True, wanted="molecule/default"),
@@ -65,6 +67,7 @@ FULL = [
         wanted="tests/integration",
     ),
     Step("report in a browser", "scripts/chromium && python -m pytest tests/browser", wanted="tests/browser"),
+    Step("import into Galaxy with its lint", "scripts/galaxy-import --lint"),
     Step("sanity, oldest ansible-core", f"VENV=.venv-oldest {OLDEST} tests/sanity/run"),
     Step("molecule default, oldest ansible-core", f"{OLDEST} scripts/molecule default", docker=True, wanted="molecule/default"),
 ]
