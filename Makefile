@@ -50,8 +50,9 @@ streamline: $(RUN) ## bring hand-run containers together on the one network: the
 rollback: $(RUN) ## take back what streamline did in the last days: the plan, then it asks
 	ansible-playbook playbooks/rollback.yml -i inventory/local.yml $(ARGS)
 
-docs: $(DEV) ## docs/reference from the specs of modules, plugins and roles
+docs: $(DEV) ## the reference and the changelog from the specs of modules, plugins and roles, and from changelogs/fragments
 	@python scripts/reference.py
+	@scripts/changelog
 
 check: $(DEV) $(APPS) ## lint, types, unit tests: under two minutes
 	@python scripts/steps.py check
