@@ -40,7 +40,6 @@ CHECK = [
     Step("ruff format", "ruff format --check ."),
     Step("mypy", "scripts/mypy"),
     Step("ansible-lint", "ansible-lint --offline"),
-    Step("reference is what the specs say", "python scripts/reference.py --check"),
     Step("changelog is what the fragments say", "scripts/changelog --check"),
     Step("unit tests", "python -m pytest tests/unit --ignore tests/unit/apps", wanted="tests/unit"),
     Step("unit tests of the applications", ".venv-apps/bin/python -m pytest tests/unit/apps", wanted="tests/unit/apps"),

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tests.integration.harness import ROOT, Project, docker, free_port, image
+from tests.leaks import leaks
 
 PAGE = ROOT / "docs" / "add-a-service.md"
 BLOCK = re.compile(r"(?:^[^\n]*`(?P<path>[\w./-]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -88,8 +89,12 @@ def follow(copy: Path, environment: dict[str, str]) -> list[Done]:
 
 
 @pytest.fixture
-def followed(project: Project, tmp_path: Path) -> list[Done]:
-    copy = copy_of_the_repository(tmp_path)
+def copy(tmp_path: Path) -> Path:
+    return copy_of_the_repository(tmp_path)
+
+
+@pytest.fixture
+def followed(project: Project, copy: Path, tmp_path: Path) -> list[Done]:
     own = tmp_path / "inventory.yml"
     own.write_text(yaml.safe_dump(inventory(project)))
     environment = {
@@ -104,7 +109,7 @@ def followed(project: Project, tmp_path: Path) -> list[Done]:
     return follow(copy, environment)
 
 
-def test_the_service_comes_up_is_verified_and_stays(followed: list[Done], project: Project) -> None:
+def test_the_service_comes_up_is_verified_and_stays(followed: list[Done], project: Project, copy: Path) -> None:
     name = project.called("cache")
     assert followed[-1].status == 0, followed[-1].output[-3000:]
     first, second = [one.output for one in followed if "site.yml" in one.text]
@@ -118,3 +123,7 @@ def test_the_service_comes_up_is_verified_and_stays(followed: list[Done], projec
     assert "cache" in state["NetworkSettings"]["Networks"][project.network]["Aliases"]
     assert docker("exec", name, "redis-cli", "ping") == "PONG"
     assert re.search(rf"pass +redis {name}:6379 +host ", verified), verified
+    assert "Role auren.stack.cache" in (copy / "roles/cache/README.md").read_text()
+    reports = [path for path in (copy / "auren-reports").rglob("*") if path.is_file()]
+    assert len(reports) == 4
+    assert [line for path in reports for line in leaks(path.relative_to(copy), path.read_bytes())] == []

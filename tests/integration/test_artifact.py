@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.leaks import leaks
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
@@ -39,9 +41,17 @@ def run(place: Path, command: str, *arguments: str) -> str:
 
 def test_holds_what_users_need_and_no_tools(installed: Path) -> None:
     shipped = {path.name for path in (installed / "collections/ansible_collections/auren/stack").iterdir()}
-    assert {"README.md", "LICENSE", "plugins", "roles", "playbooks", "meta", "docs", "inventory"} <= shipped
+    assert {"README.md", "LICENSE", "CHANGELOG.rst", "SECURITY.md", "plugins", "roles", "playbooks", "meta", "docs", "inventory"} <= shipped
     assert not shipped & {"tests", "molecule", "Makefile", "scripts", "requirements", "site.yml", "ansible.cfg"}
+    assert {name for name in shipped if name.startswith(".")} == set()
     assert not list((installed / "collections").rglob("*.pyc"))
+
+
+def test_holds_no_secret_and_no_foreign_address(installed: Path) -> None:
+    root = installed / "collections/ansible_collections/auren/stack"
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert len(files) > 300
+    assert [line for path in files for line in leaks(path.relative_to(root), path.read_bytes())] == []
 
 
 def test_documents_every_module_and_role(installed: Path) -> None:
