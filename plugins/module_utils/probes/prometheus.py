@@ -25,7 +25,7 @@ JOB = re.compile(r"""\bjob\s*=\s*["']([^"']+)["']""")  # in a rule's expression;
 
 def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
     _loaded(target, timeout)
-    targets = list(_ask(target, "/api/v1/targets?state=active", timeout)["activeTargets"])
+    targets = active(target, timeout)
     jobs = {_job(one) for one in targets}
     wanted = {str(job): str(address) for job, address in (options.get("jobs") or {}).items()}
     missing = sorted(wanted.keys() - jobs)
@@ -43,6 +43,11 @@ def probe(target: Target, options: Mapping[str, Any], timeout: float) -> str:
     later = f", {waiting} not scraped yet" if waiting else ""
     later += f", {len(away)} not at the last scrape" if away else ""
     return f"{target} has its configuration loaded and {len(targets)} targets up{later}"
+
+
+def active(target: Target, timeout: float) -> list[dict[str, Any]]:
+    """The targets that it scrapes, as it tells them. Raises ProbeError, and OSError when the connection breaks."""
+    return list(_ask(target, "/api/v1/targets?state=active", timeout)["activeTargets"])
 
 
 def query(target: Target, expression: str, timeout: float, moment: float | None = None) -> list[float]:

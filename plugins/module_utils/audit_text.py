@@ -1,0 +1,277 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A document → what it claims. Pure: Markdown without secrets and the names of a host in, claims out; never an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.auren.stack.plugins.module_utils import audit_code, audit_mermaid, audit_prose
+from ansible_collections.auren.stack.plugins.module_utils import audit_fields as fields
+from ansible_collections.auren.stack.plugins.module_utils.audit_fields import Scope
+from ansible_collections.auren.stack.plugins.module_utils.audit_markdown import Code, Heading, Prose, Table, blocks
+from ansible_collections.auren.stack.plugins.module_utils.audit_model import Claim
+from ansible_collections.auren.stack.plugins.module_utils.audit_names import is_machine_name
+from ansible_collections.auren.stack.plugins.module_utils.audit_prose import Known
+
+MOST_LINES = 20000  # of a document that are read; what is longer was not written by hand
+ASIDE = re.compile(
+    r"\b(history|change ?log|changes|planned|roadmap|lessons|known issues|issues|before|old|legacy|migration|examples?|future|todo"
+    r"|troubleshooting|next steps|previous(ly)?|deprecated|archive|incident|runbook|recommendations?|fixed|fixes|problems?|template|rollback)\b",
+    re.IGNORECASE,
+)
+OBSERVED = re.compile(r"\bobserved\b|\bas of now\b", re.IGNORECASE)
+_PAIR = re.compile(r"[`*]*([A-Za-z✅❌][\w ()/.&+-]{0,48}?)[`*]*\s*(?::\s|\s[\u2013\u2014-]\s|:$)\s*(.+)")
+MONITORS = re.compile(r"\b(scrap(e|es|ing)|metrics?|monitor(s|ing)?)\b", re.IGNORECASE)
+_KEYS = re.compile(r"(property|key|field|setting|item|attribute|parameter|aspect|what|)", re.IGNORECASE)
+
+
+@dataclass
+class _Sections:
+    """What the headings say of the text below them: level → (subject, network, aside, observed)."""
+
+    open: list[tuple[int, str, str, bool, bool]] = field(default_factory=list)
+
+    def enter(self, heading: Heading, known: Known) -> None:
+        self.open = [one for one in self.open if one[0] < heading.level]
+        bare = re.sub(r"^[\d.)\s]+", "", heading.text)
+        words = re.findall(r"[\w-]+", bare)
+        network = next((word for word in words if word in known.networks), "")
+        subject = known.names.resolve(bare) if len(words) <= 5 and not network else ""
+        self.open.append((heading.level, subject, network, bool(ASIDE.search(bare)), bool(OBSERVED.search(bare))))
+
+    def scope(self, line: int, text: str) -> Scope:
+        subject = next((one[1] for one in reversed(self.open) if one[1]), "")
+        network = next((one[2] for one in reversed(self.open) if one[2]), "")
+        return Scope(line, text, subject, any(one[3] for one in self.open), any(one[4] for one in self.open), network)
+
+
+def read(lines: Sequence[str], known: Known) -> list[Claim]:
+    """All claims of a document, by line, each once. lines: without secrets."""
+    sections, found = _Sections(), []
+    for block in blocks(lines[:MOST_LINES]):
+        if isinstance(block, Heading):
+            sections.enter(block, known)
+            found += audit_prose.read(sections.scope(block.number, block.text), block.text, known) if _tells(block.text) else []
+        elif isinstance(block, Table):
+            found += _table(block, sections, known)
+        elif isinstance(block, Prose):
+            found += _prose(block, sections, known)
+        else:
+            found += _code(block, sections, known)
+    if len(lines) > MOST_LINES:
+        found.append(Claim(MOST_LINES, "unread", f"{len(lines) - MOST_LINES} more lines"))
+    return _once(found, known)
+
+
+def _tells(heading: str) -> bool:
+    return bool(re.search(r"[✅❌]", heading))
+
+
+def _once(found: Sequence[Claim], known: Known) -> list[Claim]:
+    """Each claim once on its line; that a known container is there once in a document."""
+    kept: dict[tuple[object, ...], Claim] = {}
+    there: set[str] = set()
+    for one in sorted(found, key=lambda claim: claim.line):
+        name = known.names.called(one.subject) if one.kind == "container" else ""
+        if name in there:
+            continue
+        there |= {name} - {""}
+        kept.setdefault(
+            (one.line, one.kind, known.names.resolve(one.subject) or one.subject, one.value, one.other if one.kind != "container" else ""),
+            one,
+        )
+    return list(kept.values())
+
+
+# --- tables -------------------------------------------------------------------------------------------------------------
+
+
+def _table(table: Table, sections: _Sections, known: Known) -> Iterator[Claim]:
+    kinds = [fields.kind_of(head) for head in table.heads]
+    about = _about(table, kinds)
+    for number, row in table.rows:
+        scope = sections.scope(number, "")
+        if about == "pairs":
+            yield from _pair(replace(scope, text=f"{row[0]}: {row[1]}"), row[0], row[1], known)
+        elif about == "network":
+            yield from _network_row(table, kinds, scope, row)
+        elif about == "container":
+            yield from _container_row(table, kinds, scope, row, known)
+        else:
+            text = " · ".join(cell for cell in row if cell)
+            yield from _scrape_row(table, kinds, scope, row)
+            yield from audit_prose.read(replace(scope, text=text), " ; ".join(row), known)
+
+
+def _about(table: Table, kinds: Sequence[str]) -> str:
+    """What the rows of a table are: containers, networks, pairs of a key and a value, or only text."""
+    if len(table.heads) == 2 and _KEYS.fullmatch(table.heads[0].strip("*` ")) and not kinds[1]:
+        return "pairs"
+    if "subnet" in kinds or ("driver" in kinds and kinds[0] == "network"):
+        return "network"
+    told = {"port", "inner", "published", "image", "status", "depends", "network", "volume", "address", "restart", "url", "version"}
+    named = _subject_column(table, kinds)
+    return "container" if named >= 0 and told & {kind for place, kind in enumerate(kinds) if place != named} else ""
+
+
+def _subject_column(table: Table, kinds: Sequence[str]) -> int:
+    """The column that says whom a row is about: one called container, else the first that is called like a name."""
+    heads = [head.strip("*` ").lower() for head in table.heads]
+    for wanted in (lambda head: head.startswith("container"), fields.is_name_head):
+        for place, head in enumerate(heads):
+            if wanted(head) and fields.is_name_head(head):
+                return place
+    return -1
+
+
+def _container_row(table: Table, kinds: Sequence[str], scope: Scope, row: Sequence[str], known: Known) -> Iterator[Claim]:
+    column = _subject_column(table, kinds)
+    name = row[column].strip()
+    bare = name.strip("`* ✅❌🟢🔴")
+    if not bare or re.fullmatch(r"(?i)\W*(total|sum|all)?\W*", bare):
+        return
+    scope = replace(scope, subject=bare)
+    if is_machine_name(bare) or known.names.called(bare):
+        yield replace(scope, text=name).claim(
+            "container", other="name" if "container" in table.heads[column].lower() or "`" in name else "cell"
+        )
+    for place, cell in enumerate(row):
+        if place == column or not cell.strip():
+            continue
+        inner = fields.with_audience(replace(scope, text=f"{bare} · {table.heads[place].strip('*` ')}: {cell}"), table.heads[place])
+        if kinds[place] and not fields.is_name_head(table.heads[place]):
+            yield from fields.field(inner, kinds[place], cell)
+        elif not fields.is_name_head(table.heads[place]):
+            yield from audit_prose.read(inner, cell, known)
+
+
+def _network_row(table: Table, kinds: Sequence[str], scope: Scope, row: Sequence[str]) -> Iterator[Claim]:
+    named = next((place for place, head in enumerate(table.heads) if kinds[place] == "network" or head.strip("*` ").lower() == "name"), 0)
+    network = row[named].strip("`* ")
+    scope = replace(scope, network=network, subject="", text=row[named])
+    if not re.fullmatch(r"[\w.-]+", network):
+        return
+    yield scope.claim("network", network)
+    for place, cell in enumerate(row):
+        inner = replace(scope, text=f"{network} · {table.heads[place].strip('*` ')}: {cell}")
+        if kinds[place] in ("subnet", "driver"):
+            yield from fields.field(inner, kinds[place], cell)
+        elif kinds[place] == "members" or (fields.is_name_head(table.heads[place]) and place != named):
+            yield from _members(inner, cell)
+
+
+def _members(scope: Scope, cell: str) -> Iterator[Claim]:
+    number = re.fullmatch(r"\W*(\d+)(?: containers)?\W*", cell)
+    if number:
+        yield scope.claim("count", number[1], f"on:{scope.network}", "")
+    for piece in fields.pieces(cell) if not number else ():
+        if is_machine_name(piece):
+            yield scope.claim("network", scope.network, subject=piece)
+
+
+def _scrape_row(table: Table, kinds: Sequence[str], scope: Scope, row: Sequence[str]) -> Iterator[Claim]:
+    for place, cell in enumerate(row):
+        if kinds[place] == "scrape":
+            yield from fields.field(replace(scope, text=f"{table.heads[place]}: {cell}"), "scrape", cell)
+
+
+# --- text ---------------------------------------------------------------------------------------------------------------
+
+
+def _prose(block: Prose, sections: _Sections, known: Known) -> Iterator[Claim]:
+    if len(block.lines) > 1 and all(_PAIR.fullmatch(line.text.strip()) for line in block.lines):
+        for line in block.lines:
+            yield from _prose(Prose((line,), block.item), sections, known)
+        return
+    pair = _PAIR.fullmatch(block.text) if block.item or len(block.lines) == 1 else None
+    if pair:
+        scope = sections.scope(block.lines[0].number, block.text)
+        found = list(_pair(scope, pair[1], pair[2], known))
+        if found:
+            yield from found
+            return
+    for begin, sentence in audit_prose.sentences(block.text):
+        yield from audit_prose.read(sections.scope(block.line_of(begin), sentence.strip()), sentence, known)
+
+
+def _pair(scope: Scope, key: str, value: str, known: Known) -> Iterator[Claim]:
+    """``Port: 6379`` below a heading, or ``auren-redis: port 6379, healthy``."""
+    key = key.strip("*` ")
+    kind = fields.kind_of(key)
+    named = known.names.called(key) or (known.names.resolve(key) if not kind else "")
+    scope = replace(scope, hedged=scope.hedged or bool(audit_prose.HEDGE.search(value)))
+    if kind == "members":
+        number = re.match(r"\W*(\d+)", value)
+        what = re.search(r"containers|services|networks", key.lower())
+        if number and what:
+            yield scope.claim("count", number[1], what[0], "")
+    elif kind == "network":
+        yield from fields.field(scope if scope.subject else replace(scope, subject=""), kind, value)
+        yield from audit_prose.read(replace(scope, network=value.strip("`* ").split()[0] if value.strip("`* ") else ""), value, known)
+    elif kind and (scope.subject or kind in ("subnet", "status", "env", "url", "scrape")):
+        yield from fields.field(fields.with_audience(scope, key), kind, value)
+    elif named:
+        inner = replace(scope, subject=named)
+        yield from _named(inner, key, value, known)
+
+
+def _named(scope: Scope, key: str, value: str, known: Known) -> Iterator[Claim]:
+    """What stands behind a container's name: perhaps only its port, its status or its image."""
+    if known.names.called(key):
+        yield scope.claim("container")
+    bare = value.strip("`* .")
+    if re.fullmatch(r"[\d:./> →-]*\d{2,5}(/tcp)?", bare) and not re.search(r"\d\.\d+$", bare):
+        yield from fields.field(scope, "port", bare)
+    elif URLS_ONLY.fullmatch(bare):
+        yield from fields.field(replace(scope, audience="browser" if audit_prose.USER.search(scope.text) else ""), "url", bare)
+    elif re.fullmatch(r"[\W]*[\w -]{0,30}[\W]*", value) and fields.status_of(value):
+        yield from fields.field(scope, "status", value)
+    else:
+        yield from (claim for _at, part in audit_prose.sentences(value) for claim in audit_prose.read(scope, part, known))
+
+
+URLS_ONLY = re.compile(r"https?://\S+")
+
+
+# --- code ---------------------------------------------------------------------------------------------------------------
+
+
+def _code(block: Code, sections: _Sections, known: Known) -> Iterator[Claim]:
+    scope = sections.scope(block.number, "")
+    graph = audit_mermaid.read([(line.number, line.text) for line in block.lines]) if block.language in ("mermaid", "") else None
+    if graph is None:
+        yield from audit_code.read(block, scope, known) if block.language != "mermaid" else ()
+        return
+    labels = {name: _label(node.label, name, known) for name, node in graph.nodes.items()}
+    for node in graph.nodes.values():
+        yield from _node(replace(scope, line=node.line, text=" ".join(node.label), subject=labels[node.id]), node.label[1:], known)
+    for arrow in graph.arrows:
+        ends = [graph.groups.get(end, labels.get(end, end)) for end in (arrow.start, arrow.end)]
+        text = f"{ends[0]} → {ends[1]}" + (f" ({arrow.text})" if arrow.text else "")
+        inner = replace(scope, line=arrow.line, text=text)
+        kind = "dotted" if arrow.dotted or MONITORS.search(arrow.text) else arrow.text
+        yield inner.claim("arrow", ends[1], kind, ends[0])
+
+
+def _label(label: Sequence[str], name: str, known: Known) -> str:
+    """How a node is called: the line of its label, or the id, that a container answers to; else the first line."""
+    return next((one for one in (*label, name) if known.names.called(one)), "") or next(
+        (one for one in (label[0], name) if known.names.resolve(one)), label[0]
+    )
+
+
+def _node(scope: Scope, more: Sequence[str], known: Known) -> Iterator[Claim]:
+    if known.names.called(scope.subject):
+        yield scope.claim("container")
+    for line in more if known.names.resolve(scope.subject) else ():
+        inner = replace(scope, text=f"{scope.subject} · {line}")
+        number = re.fullmatch(r":?(\d{2,5})(?:/tcp)?", line)
+        if number or fields.MAPPING.fullmatch(line):
+            yield from fields.field(inner, "port", number[1] if number else line)
+        elif re.fullmatch(r"[a-z0-9][\w./-]*:[\w.-]+", line):
+            yield from fields.field(inner, "image", line)
+        else:
+            yield from audit_prose.read(inner, line, known)
