@@ -209,4 +209,5 @@ def _of_key(scope: Scope, keys: list[str], value: str) -> Iterator[Claim]:
     elif keys[0] in ("depends_on", "networks") and len(keys) == 2:
         yield from fields.field(scope, _COMPOSE[keys[0]], keys[1])
     elif len(keys) == 1:
+        value = f"`{value}`" if keys[0] == "image" else value
         yield from fields.field(scope, _COMPOSE.get(keys[0], ""), value)

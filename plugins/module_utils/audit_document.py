@@ -1,6 +1,6 @@
 # Copyright: auren.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is wrong with a document as a whole: it contradicts itself, promises what does not last, holds secrets, leaves services out. Pure."""
+"""What is wrong with a document as a whole: it contradicts itself, promises what does not last, holds secrets, omits services. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def floating(pairs: Pairs) -> Iterator[Judged]:
     """Tags that stand for another image tomorrow, where no digest stands with them."""
     told: set[str] = set()
     for claim, _judged in pairs:
-        if claim.kind not in ("image", "pull") or claim.hedged or "sha256:" in claim.text or claim.value in told:
+        if claim.kind not in ("image", "pull") or claim.hedged or "sha256:" in f"{claim.text} {claim.value}" or claim.value in told:
             continue
         name, colon, tag = claim.value.rpartition(":")
         if not colon or "/" in tag:

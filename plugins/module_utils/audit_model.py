@@ -20,8 +20,8 @@ class Claim:
     subject: whom it is about, as written; empty when nobody is named. value and other: what is said, see the kinds below. hedged: the
     sentence is about the past, a plan, a condition or an example, so it can be right but never wrong.
 
-    container (value empty; other "name" when it is surely a name), image (reference), pull (reference), port (number; other: published,
-    inner or empty), mapping (binding as ``address:host:container``), published (``address:port``), reach (a name in other, a port in value),
+    container (value empty; other "name" when it is surely a name), image, pull (a reference), port (number; other: published,
+    inner or empty), mapping (binding as ``address:host:container``), published (``address:port``), reach (other: a name, value: a port),
     address (IPv4), network (a network's name; with a subject: it is on it), subnet (subject: the network), driver, volume (name; other:
     where it is mounted), path, env (key in value, text in other), url (value; other: browser, container, host or empty), scrape (value:
     ``name:port``, a name, or ``*`` for all), arrow and depends (subject → value; other: the text at an arrow), nodepends (subject needs

@@ -16,6 +16,7 @@ NOISE = {  # words that say what something is and not who
     *("application", "ui", "dashboard", "dashboards", "backend", "frontend", "message", "queue", "bus", "time", "series", "store", "our"),
     *("reverse", "proxy", "metrics", "web", "main", "production", "event", "streaming", "stream", "reasoning", "engine", "in", "memory"),
 }
+LONGEST = 100  # characters of a name
 MACHINE = re.compile(r"[a-z0-9][a-z0-9_.-]*[a-z0-9]")
 
 
@@ -62,7 +63,7 @@ class Names:
     def resolve(self, text: str) -> str:
         """The one container that is meant; empty when none is, or it is not clear which."""
         exact = self.called(text.strip("` *_"))
-        if exact:
+        if exact or len(text) > LONGEST:
             return exact
         bare = re.sub(r"\(.*?\)", " ", text)
         for said in (words(bare), [word for word in words(bare) if word not in NOISE]):

@@ -14,12 +14,12 @@ from ansible_collections.auren.stack.plugins.module_utils.audit_model import Cla
 from ansible_collections.auren.stack.plugins.module_utils.audit_names import Names, is_machine_name
 
 HEDGE = re.compile(
-    r"\b(if|whether|should|would|could|may|might|unless|until|was|were|will|never|not|cannot|can't|isn't|doesn't|don't|no longer|previously"
-    r"|formerly|used to|old|older|legacy|deprecated|removed|replaced|obsolete|example|e\.g\.|instead|wrong|stale|planned|future|when"
-    r"|must|neither|nor|supposed|expected|assume|suppose|hypothetical|historical(ly)?|originally|earlier|once had|had|had been)\b",
+    r"\b(if|whether|should|would|could|may|might|unless(?!-)|until|was|were|will|never|not|cannot|can't|isn't|doesn't|don't|no longer|previously"
+    r"|formerly|used to|old(?!-)|older|legacy|deprecated|removed|replaced|obsolete|example|e\.g\.|instead|wrong|stale|planned|future|when"
+    r"|must|neither|nor|supposed|expected|assume|suppose|hypothetical|originally|earlier|once had|had|had been)\b",
     re.IGNORECASE,
 )
-SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`✅❌*\"(])")
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`✅❌*\"(]|[a-z0-9]+-[a-z])")
 VERB = re.compile(
     r"\b(depends? (?:up)?on|dependent on|requires?|needs?|relies on|rely on)\b"
     r"|\b(connects? to|talks? to|writes? to|reads? from|publish(?:es)?(?: \w+){0,3} to|consumes?(?: \w+){0,3} from|sends?(?: \w+){0,3} to"
@@ -48,7 +48,7 @@ COUNT = re.compile(
 SCRAPE = re.compile(
     r"\bprometheus\b[^.]{0,60}?\b(?:scrapes?|scraping|collects? metrics (?:from|of)|pulls? metrics from|monitors)\b(.*)", re.IGNORECASE
 )
-SCRAPED = re.compile(r"(.*?)\b(?:is|are)\s+(?:all\s+)?scraped by\b[^.]{0,30}prometheus", re.IGNORECASE)
+SCRAPED = re.compile(r"\b(?:is|are)\s+(?:all\s+)?scraped by\b[^.]{0,30}prometheus", re.IGNORECASE)
 EVERYTHING = re.compile(
     r"\b(all|every|each|everything)\b(?: \w+){0,3}? ?\b(services?|containers?|components?|everything)?\b", re.IGNORECASE
 )
@@ -59,7 +59,8 @@ WHOLE = re.compile(
 )
 IS = re.compile(r"\b(?:is|are|runs?|stays?|remains?)\b|[:\u2013\u2014]|✅|❌|\bcurrently\b", re.IGNORECASE)
 STATE = re.compile(
-    r"\b(unhealthy|healthy|operational|up and running|up|down|stopped|exited|online|offline|complete|working|production-ready)\b"
+    r"(?<![\w/.-])(unhealthy|healthy|operational|up and running|up|down|stopped|exited|online|offline|complete|working"
+    r"|production-ready)(?![\w/-])"
     r"|\brunning\b(?! (?:on|in|as|the|a)\b)|[✅❌]",
     re.IGNORECASE,
 )
@@ -71,6 +72,7 @@ INSIDE = re.compile(
     r"|container-to-container|upstream|proxied)\b",
     re.I,
 )
+LONGEST = 1500  # characters of a sentence that are read
 PLACES = ("opt", "etc", "var", "root", "home", "srv", "usr", "mnt", "bitnami", "data", "docker")
 
 
@@ -95,6 +97,7 @@ def sentences(text: str) -> list[tuple[int, str]]:
 
 def read(scope: Scope, text: str, known: Known) -> list[Claim]:
     """The claims of one sentence. scope.text: its own words."""
+    text = text[:LONGEST]
     scope = replace(scope, hedged=scope.hedged or bool(HEDGE.search(text)) or text.rstrip().endswith("?"))
     sentence = _Sentence(scope, text, known)
     return [*sentence.things(), *sentence.places(), *sentence.relations(), *sentence.states()]
@@ -121,7 +124,7 @@ class _Sentence:
                 yield self.scope.claim("container", other="name", subject=name)
         for coded in re.finditer(r"`([^`]+)`", self.text):
             yield from self._coded(coded[1].strip(), coded.start())
-        for match in re.finditer(r"\bimage:?\s+`?([a-z0-9][\w./-]*:[\w.-]+)", self.text):
+        for match in re.finditer(r"\bimage:?\s+`?([a-z0-9][\w./-]*:[\w.-]+(?:@sha256:[0-9a-f]+)?)", self.text):
             yield self.scope.claim("image", match[1].rstrip(".,"), subject=self.before(match.start()))
         yield from self._volumes()
         yield from self._versions()
@@ -223,8 +226,10 @@ class _Sentence:
                 is_machine_name(name) and (match[2] or f"`{name}`" in match.group()) and self._may_be_network(match)
             ):
                 return str(name)
-        coded = [name for name in re.findall(r"`([\w-]+)`", self.text) if name in self.known.networks]
-        return coded[0] if coded else ""
+        said = [
+            word for word in re.findall(r"(?<![\w./-])[\w-]+(?![\w/-])", self.text) if word in self.known.networks and is_machine_name(word)
+        ]
+        return said[0] if said else ""
 
     def _may_be_network(self, match: re.Match[str]) -> bool:
         """``on `x` `` may say many things of x."""
@@ -267,17 +272,17 @@ class _Sentence:
                 yield self.scope.claim("depends" if verb[1] else "arrow", name, subject=subject)
 
     def _scrapes(self) -> Iterator[Claim]:
-        match = SCRAPE.search(self.bare) or SCRAPED.search(self.bare)
-        if not match:
+        active, passive = SCRAPE.search(self.bare), SCRAPED.search(self.bare)
+        if not active and not passive:
             return
-        said = match[1]
+        begin, end = (active.start(1), active.end(1)) if active else (0, passive.start() if passive else 0)
+        said = self.bare[begin:end]
         if EVERYTHING.search(said) and not re.search(r"exporter", said.split(".")[0], re.I):
             yield self.scope.claim("scrape", "*", subject="")
             return
         addresses = list(REACH.finditer(said))
         yield from (self.scope.claim("scrape", f"{one[1]}:{one[2]}", subject="") for one in addresses)
-        begin = match.start(1)
-        named = dict.fromkeys(name for at, name in self.mentions if begin <= at < begin + len(said))
+        named = dict.fromkeys(name for at, name in self.mentions if begin <= at < end)
         told = {self.known.names.called(one[1]) for one in addresses}
         yield from (self.scope.claim("scrape", name, subject="") for name in named if name not in told and "prometheus" not in name)
 

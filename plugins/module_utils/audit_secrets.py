@@ -21,7 +21,9 @@ _PASSWORD = _KEY % "password|passwd|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?![a
 _TOKEN = _KEY % "token(?!iz|s)|credential"
 _SECRET = _KEY % r"secret|api[_ -]?key|access[_ -]?key|private[_ -]?key|signing[_ -]?key|encryption[_ -]?key|master[_ -]?key"
 _VALUE = r"""("[^"\s]+"|'[^'\s]+'|`[^`\s]+`|[^\s|,;"'`<>()]+)"""
-_IS = r"""["'`*]{0,4}\s{0,3}(?:=|:(?!//)|:=|\bis\b)["*]{0,3}\s{0,3}"""
+_IS = r"""["'`*]{0,4}\s{0,3}(?:=|:(?!//)|:=)["*]{0,3}\s{0,3}"""
+_SURE = r"""(`[^`\s]+`|"[^"\s]+"|(?=[^\s`]*[\d!@#$%^&*_+])[^\s|,;"'`<>()]+)"""  # behind "is", where any word may stand
+_OURS = re.compile(r"<<secret:[^<>]*>>|(?<![\w-])secrets?:\s*[a-z]+(?:_[a-z]+)+(?![\w-])")  # names of secrets, as declarations have them
 _PATTERNS = (
     ("a password in a URL", re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/?#:@]*:([^\s/?#@`<>]+)(?=@)")),
     (
@@ -37,6 +39,9 @@ _PATTERNS = (
     ),
     ("a token", re.compile(r"(?<![\w-])(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.?[A-Za-z0-9_-]*)")),
     ("a password", re.compile(rf"(?i){_PASSWORD}{_IS}{_VALUE}")),
+    ("a password", re.compile(rf"(?i){_PASSWORD}[`*]*\s+is:?\s+{_SURE}")),
+    ("a token", re.compile(rf"(?i){_TOKEN}[`*]*\s+is:?\s+{_SURE}")),
+    ("a key", re.compile(rf"(?i){_SECRET}[`*]*\s+is:?\s+{_SURE}")),
     ("a token", re.compile(rf"(?i){_TOKEN}{_IS}{_VALUE}")),
     ("a key", re.compile(rf"(?i){_SECRET}{_IS}{_VALUE}")),
     ("a password", re.compile(r"(?i)(?<![\w-])--?(?:password|passwd|pass|requirepass|masterauth)(?:=|\s+)([^\s|`-][^\s|`]*)")),
@@ -95,8 +100,9 @@ def find(text: str, live: Iterable[str] = (), public: str = "") -> Reading:
 
 
 def _of_line(number: int, line: str, held: Sequence[str]) -> Iterator[Found]:
+    bare = _OURS.sub(" ", line)
     for kind, pattern in _PATTERNS:
-        for match in pattern.finditer(line):
+        for match in pattern.finditer(bare):
             value = match.group(1).strip("\"'`*")
             if not is_placeholder(value):
                 yield Found(number, kind, value)

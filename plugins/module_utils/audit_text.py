@@ -19,9 +19,11 @@ from ansible_collections.auren.stack.plugins.module_utils.audit_prose import Kno
 MOST_LINES = 20000  # of a document that are read; what is longer was not written by hand
 ASIDE = re.compile(
     r"\b(history|change ?log|changes|planned|roadmap|lessons|known issues|issues|before|old|legacy|migration|examples?|future|todo"
-    r"|troubleshooting|next steps|previous(ly)?|deprecated|archive|incident|runbook|recommendations?|fixed|fixes|problems?|template|rollback)\b",
+    r"|troubleshooting|next steps|previous(ly)?|deprecated|archive|incident|runbook|recommendations?|fixed|fixes|problems?|template"
+    r"|rollback)\b",
     re.IGNORECASE,
 )
+EARLIER = re.compile(r"\b(was|were|will|should|planned|previously|formerly|earlier|deprecated|until)\b", re.IGNORECASE)  # in a value
 OBSERVED = re.compile(r"\bobserved\b|\bas of now\b", re.IGNORECASE)
 _PAIR = re.compile(r"[`*]*([A-Za-z✅❌][\w ()/.&+-]{0,48}?)[`*]*\s*(?::\s|\s[\u2013\u2014-]\s|:$)\s*(.+)")
 MONITORS = re.compile(r"\b(scrap(e|es|ing)|metrics?|monitor(s|ing)?)\b", re.IGNORECASE)
@@ -202,7 +204,7 @@ def _pair(scope: Scope, key: str, value: str, known: Known) -> Iterator[Claim]:
     key = key.strip("*` ")
     kind = fields.kind_of(key)
     named = known.names.called(key) or (known.names.resolve(key) if not kind else "")
-    scope = replace(scope, hedged=scope.hedged or bool(audit_prose.HEDGE.search(value)))
+    scope = replace(scope, hedged=scope.hedged or bool((EARLIER if kind else audit_prose.HEDGE).search(value)))
     if kind == "members":
         number = re.match(r"\W*(\d+)", value)
         what = re.search(r"containers|services|networks", key.lower())
