@@ -14,8 +14,8 @@ from ansible_collections.auren.stack.plugins.module_utils.audit_model import Cla
 from ansible_collections.auren.stack.plugins.module_utils.audit_names import Names, is_machine_name
 
 HEDGE = re.compile(
-    r"\b(if|whether|should|would|could|may|might|unless(?!-)|until|was|were|will|never|not|cannot|can't|isn't|doesn't|don't|no longer|previously"
-    r"|formerly|used to|old(?!-)|older|legacy|deprecated|removed|replaced|obsolete|example|e\.g\.|instead|wrong|stale|planned|future|when"
+    r"\b(if|whether|should|would|could|may|might|unless(?!-)|until|was|were|will|never|not|cannot|can't|isn't|doesn't|don't|no longer"
+    r"|previously|formerly|used to|old(?!-)|older|legacy|deprecated|removed|replaced|obsolete|example|e\.g\.|instead|wrong|stale|planned|future|when"
     r"|must|neither|nor|supposed|expected|assume|suppose|hypothetical|originally|earlier|once had|had|had been)\b",
     re.IGNORECASE,
 )

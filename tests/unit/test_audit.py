@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils import audit_facts, audit_judge
 from ansible_collections.auren.stack.plugins.module_utils.audit_model import Facts, ImageFact, ScrapeTarget
-from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Endpoint, Network
 
 from tests.unit.audit_host import DOCUMENTS, NET, SECRET, TARGETS, check, document, facts, judged, verdicts, with_container
@@ -151,10 +150,7 @@ def test_a_huge_document_is_read_in_time_and_its_end_is_told() -> None:
 
 def test_a_document_without_a_claim_says_so() -> None:
     report = audit_judge.markdown(audit_judge.audit("Hello.\n", Facts(), "a|b.md"))
-    assert (
-        report
-        == "# Audit of a\\|b.md\n\na\\|b.md: 0 claims, 0 true, 0 false, 0 unprovable.\n\nIt claims nothing that could be compared with the host.\n"
-    )
+    assert report.startswith("# Audit of a\\|b.md\n\na\\|b.md: 0 claims, 0 true, 0 false, 0 unprovable.\n\nIt claims nothing")
 
 
 def test_the_report_has_what_is_false_first_and_breaks_no_table() -> None:
@@ -162,7 +158,7 @@ def test_the_report_has_what_is_false_first_and_breaks_no_table() -> None:
     rows = [row for row in audit_judge.markdown(audit_judge.audit(text, facts())).splitlines() if row.startswith("|")][2:]
     words = [row.split(" | ")[1] for row in rows]
     assert words == sorted(words)  # **false**, true, unprovable
-    assert "a\\|b: auren-kafka:1234" in [row for row in rows if "| 5 |" in row][0]
+    assert "a\\|b: auren-kafka:1234" in next(row for row in rows if "| 5 |" in row)
     assert rows[0].startswith("|  | **false** | missing | auren-grafana |")
 
 
@@ -190,8 +186,10 @@ CASES: list[tuple[str, list[tuple[str, str]], Facts | None]] = [
     ("Users open http://172.28.0.5:8000 in the browser.", [("url", "false")], None),
     ("See http://<your-host>:3000 and http://${HOST}:3000.", [("url", "unprovable"), ("url", "unprovable")], None),
     # ports
-    ("| Service | Host port | Container port |\n|---|---|---|\n| auren-pwa | 8080 | 80 |", [("container", "true"), ("port", "true"), ("port", "true")], None),
-    ("| Service | Host port | Container port |\n|---|---|---|\n| auren-pwa | 80 | 8080 |", [("container", "true"), ("port", "false"), ("port", "false")], None),
+    ("| Service | Host port | Container port |\n|---|---|---|\n| auren-pwa | 8080 | 80 |",
+     [("container", "true"), ("port", "true"), ("port", "true")], None),
+    ("| Service | Host port | Container port |\n|---|---|---|\n| auren-pwa | 80 | 8080 |",
+     [("container", "true"), ("port", "false"), ("port", "false")], None),
     ("The PWA publishes ports 8080:80.", [("port", "true")], None),
     ("Redis listens on port 6380.", [("port", "false")], None),
     ("PostgreSQL, Redis and Kafka use ports 5432, 6379 and 9092.", [("port", "true")] * 3, None),
@@ -265,7 +263,8 @@ CASES: list[tuple[str, list[tuple[str, str]], Facts | None]] = [
     ("The gateway is 172.28.0.1, and the office has 198.51.100.9.", [("address", "true"), ("address", "unprovable")], None),
     # monitoring
     ("Prometheus scrapes all services.", [("scrape", "false")], None),
-    ("Prometheus scrapes all services.", [("scrape", "false")], facts(targets=None, containers=tuple(c for c in facts().containers if "exporter" not in c.name))),
+    ("Prometheus scrapes all services.",
+     [("scrape", "false")], facts(targets=None, containers=tuple(c for c in facts().containers if "exporter" not in c.name))),
     ("Prometheus scrapes `auren-redis:6379`.", [("port", "true"), ("scrape", "false")], None),
     ("Prometheus scrapes `auren-redis:6379`.", [("port", "true"), ("scrape", "false")], facts(targets=None)),
     ("Prometheus scrapes `neuros-advanced:8000`.", [("port", "true"), ("scrape", "unprovable")], facts(targets=None)),
@@ -274,9 +273,12 @@ CASES: list[tuple[str, list[tuple[str, str]], Facts | None]] = [
     ("NEUROS depends on Redis.", [("dependency", "true")], None),
     ("NEUROS depends on Grafana.", [("dependency", "unprovable")], None),
     ("Grafana depends on Tempo.", [], None),
-    ("```mermaid\ngraph LR\n  a[auren-grafana] --> b[auren-prometheus]\n```", [("arrow", "true"), ("container", "true"), ("container", "true")], None),
-    ("```mermaid\ngraph LR\n  auren-grafana --> auren-kafka\n```", [("arrow", "unprovable"), ("container", "true"), ("container", "true")], None),
-    ("```mermaid\ngraph LR\n  auren-grafana --> auren-kafka\n```", [("arrow", "false"), ("container", "true"), ("container", "true")], STOPPED),
+    ("```mermaid\ngraph LR\n  a[auren-grafana] --> b[auren-prometheus]\n```",
+     [("arrow", "true"), ("container", "true"), ("container", "true")], None),
+    ("```mermaid\ngraph LR\n  auren-grafana --> auren-kafka\n```",
+     [("arrow", "unprovable"), ("container", "true"), ("container", "true")], None),
+    ("```mermaid\ngraph LR\n  auren-grafana --> auren-kafka\n```",
+     [("arrow", "false"), ("container", "true"), ("container", "true")], STOPPED),
     (
         "```mermaid\ngraph LR\n  auren-grafana --> auren-kafka\n```",
         [("arrow", "true"), ("container", "true"), ("container", "true")],
@@ -284,7 +286,8 @@ CASES: list[tuple[str, list[tuple[str, str]], Facts | None]] = [
     ),
     ("```mermaid\nsequenceDiagram\n  auren-grafana ->> auren-kafka: hello\n```", [], None),
     # what is not about now is never false
-    ("Before October, Kafka was `bitnami/kafka:3.5`, and Redis had 172.19.0.9.", [("image", "unprovable"), ("address", "unprovable")], None),
+    ("Before October, Kafka was `bitnami/kafka:3.5`, and Redis had 172.19.0.9.",
+     [("image", "unprovable"), ("address", "unprovable")], None),
     ("## Change history\n\n- auren-kafka is stopped", [("health", "unprovable")], None),
     ("If auren-redis is unhealthy, restart it.", [("health", "unprovable")], None),
     ("<!-- auren-redis is down -->", [], None),
@@ -324,11 +327,11 @@ def test_what_is_drawn_and_what_is_listed(listed: str, drawn: str, wanted: list[
 
 
 def test_what_a_document_leaves_out() -> None:
-    stranger = Container("id-x", "biometric-bridge", "old:1", "sha256:x", "running", endpoints=(Endpoint("old", "id-old", "10.5.0.2", ()),))
+    stranger = Container("id-x", "leftover-worker", "old:1", "sha256:x", "running", endpoints=(Endpoint("old", "id-old", "10.5.0.2", ()),))
     away = replace(stranger, name="not-ours", endpoints=(Endpoint("elsewhere", "id-else", "10.6.0.2", ()),))
     host = facts(containers=(*facts().containers, stranger, away), networks=(*facts().networks, Network("id-old", "old", "bridge", ())))
     text = document("clean.md") + "\nThe network `old` goes soon.\n"
-    assert [one.text for one in audit_judge.audit(text, host).claims if one.kind == "missing"] == ["biometric-bridge"]
+    assert [one.text for one in audit_judge.audit(text, host).claims if one.kind == "missing"] == ["leftover-worker"]
     assert [one.text for one in audit_judge.audit(document("clean.md"), host).claims if one.kind == "missing"] == []
 
 
@@ -378,7 +381,6 @@ def test_what_services_hold_and_whom_they_are_told_of() -> None:
 
 def test_facts_show_no_secret() -> None:
     assert SECRET not in repr(facts(containers=()))
-    assert HostState(()).containers == ()
 
 
 def test_an_image_that_was_built_here_cannot_be_pulled() -> None:
