@@ -83,7 +83,9 @@ def several(names: Iterable[str], empty: str = "none") -> str:
 
 def state(one: Container) -> str:
     """``running, healthy``; the Engine's words."""
-    return f"{one.state}, {one.health}" if one.health else f"{one.state}, without a health check" if one.running else one.state
+    if not one.running:
+        return one.state
+    return f"{one.state}, {one.health}" if one.health else f"{one.state}, without a health check"
 
 
 def inside(case: Case, one: Container) -> frozenset[int] | None:

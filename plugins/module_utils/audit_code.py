@@ -173,7 +173,9 @@ class _Yaml:
 
     def _value(self, scope: Scope, keys: list[str], value: str) -> Iterator[Claim]:
         value = value.strip("\"'")
-        if keys[-1] in ("targets",) and value:
+        if not keys:
+            return
+        if keys[-1] == "targets" and value:
             yield from fields.field(scope, "scrape", re.sub(r"[\[\]'\"]", " ", value))
             return
         service, inner = self._service(keys)

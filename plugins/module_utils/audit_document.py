@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.auren.stack.plugins.module_utils.audit_case import several
 from ansible_collections.auren.stack.plugins.module_utils.audit_model import FALSE, TRUE, Claim, Facts, Judged
-from ansible_collections.auren.stack.plugins.module_utils.audit_names import Names
+from ansible_collections.auren.stack.plugins.module_utils.audit_names import Names, is_machine_name
 from ansible_collections.auren.stack.plugins.module_utils.audit_secrets import Found
 
 FLOATING = re.compile(r"(^|[-_.])(latest|stable|edge|nightly|mainline|rolling|main|master|dev|develop)([-_.]|$)")
@@ -142,7 +142,7 @@ def missing(lines: Sequence[str], claims: Sequence[Claim], facts: Facts, names: 
         if end
     }
     told |= {names.called(claim.value.partition(":")[0]) for claim in claims if claim.kind == "scrape"}
-    spoken = {facts.network, *(one.name for one in facts.networks if _word(one.name, text) and one.name not in ("bridge", "host", "none"))}
+    spoken = {facts.network, *(one.name for one in facts.networks if _names_network(one.name, text))}
     wanted = {one.name: one.state for one in facts.containers if one.running and spoken & {e.network for e in one.endpoints}}
     wanted.update({name: _state(name, facts) for name in facts.services})
     for name, state in sorted(wanted.items()):
@@ -150,6 +150,11 @@ def missing(lines: Sequence[str], claims: Sequence[Claim], facts: Facts, names: 
             yield Judged(
                 0, "missing", name, FALSE, f"{name} ({_image(name, facts)}{state}) is on this host, and the document does not mention it"
             )
+
+
+def _names_network(name: str, text: str) -> bool:
+    """A name that may be any word only counts in backticks."""
+    return f"`{name.lower()}`" in text or (is_machine_name(name.lower()) and _word(name, text))
 
 
 def _word(name: str, text: str) -> bool:

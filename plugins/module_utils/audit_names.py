@@ -91,6 +91,10 @@ class Names:
         either = "|".join(re.escape(form).replace(r"\ ", r"[-_ ]").replace(" ", r"[-_ ]") for form in ordered) or r"(?!)"
         return re.compile(rf"(?<![\w./@-])(?:{either})(?![\w/@-]|\.\w)", re.IGNORECASE)
 
+    def masked(self, text: str) -> str:
+        """A text of the same length without the names, which may be words like any other: my-stopped-app."""
+        return self._mention.sub(lambda match: "_" * len(match.group()), text)
+
     def mentions(self, text: str) -> list[tuple[int, str]]:
         """Where a text names containers: position → container, each place once, in order."""
         found = [(match.start(), self.resolve(match.group())) for match in self._mention.finditer(text)]

@@ -23,6 +23,7 @@ _SECRET = _KEY % r"secret|api[_ -]?key|access[_ -]?key|private[_ -]?key|signing[
 _VALUE = r"""("[^"\s]+"|'[^'\s]+'|`[^`\s]+`|[^\s|,;"'`<>()]+)"""
 _IS = r"""["'`*]{0,4}\s{0,3}(?:=|:(?!//)|:=)["*]{0,3}\s{0,3}"""
 _SURE = r"""(`[^`\s]+`|"[^"\s]+"|(?=[^\s`]*[\d!@#$%^&*_+])[^\s|,;"'`<>()]+)"""  # behind "is", where any word may stand
+_LAST = r"`?((?=[^\s`]*\d)(?=[^\s`]*[A-Za-z])(?![^\s`]*\.[a-z]{2,4}`?\s*$)[^\s`/|]{6,})`?\s*$"  # behind words, at the end of the line
 _OURS = re.compile(r"<<secret:[^<>]*>>|(?<![\w-])secrets?:\s*[a-z]+(?:_[a-z]+)+(?![\w-])")  # names of secrets, as declarations have them
 _PATTERNS = (
     ("a password in a URL", re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/?#:@]*:([^\s/?#@`<>]+)(?=@)")),
@@ -40,6 +41,7 @@ _PATTERNS = (
     ("a token", re.compile(r"(?<![\w-])(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.?[A-Za-z0-9_-]*)")),
     ("a password", re.compile(rf"(?i){_PASSWORD}{_IS}{_VALUE}")),
     ("a password", re.compile(rf"(?i){_PASSWORD}[`*]*\s+is:?\s+{_SURE}")),
+    ("a password", re.compile(r"(?i)\bpasswords?\b[^:=|]{1,60}[:=]\s*" + _LAST)),
     ("a token", re.compile(rf"(?i){_TOKEN}[`*]*\s+is:?\s+{_SURE}")),
     ("a key", re.compile(rf"(?i){_SECRET}[`*]*\s+is:?\s+{_SURE}")),
     ("a token", re.compile(rf"(?i){_TOKEN}{_IS}{_VALUE}")),

@@ -290,6 +290,10 @@ CASES: list[tuple[str, list[tuple[str, str]], Facts | None]] = [
      [("image", "unprovable"), ("address", "unprovable")], None),
     ("## Change history\n\n- auren-kafka is stopped", [("health", "unprovable")], None),
     ("If auren-redis is unhealthy, restart it.", [("health", "unprovable")], None),
+    ("Kafka must be on the network `kafka-net`.", [("network", "unprovable")], None),
+    ("Use Kafka's port 19092 instead.", [("port", "unprovable")], None),
+    ("Redis had the restart policy `always`.", [("restart", "unprovable")], None),
+    ("Is auren-kafka running?", [("health", "unprovable")], STOPPED),
     ("<!-- auren-redis is down -->", [], None),
 ]  # fmt: skip
 
@@ -297,6 +301,13 @@ CASES: list[tuple[str, list[tuple[str, str]], Facts | None]] = [
 @pytest.mark.parametrize(("text", "wanted", "host"), CASES, ids=[f"{number}" for number in range(len(CASES))])
 def test_a_claim(text: str, wanted: list[tuple[str, str]], host: Facts | None) -> None:
     assert sorted(verdicts(text, host)) == sorted(wanted), judged(text, host)
+
+
+def test_a_name_may_be_a_word_like_any_other() -> None:
+    named = tuple(replace(one, name="app-stopped") if one.name == "auren-pwa" else one for one in facts().containers)
+    host = facts(containers=named)
+    assert verdicts("app-stopped is running, and app-stopped is healthy.", host) == [("health", "true")]
+    assert verdicts("app-stopped is down.", host) == [("health", "false")]
 
 
 def test_a_port_of_the_host_belongs_to_one() -> None:
