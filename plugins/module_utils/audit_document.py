@@ -67,7 +67,7 @@ def port_twice(pairs: Pairs, names: Names) -> Iterator[Judged]:
         owners = list(dict.fromkeys(who for who, _claim, _judged in found))
         if len(owners) < 2 or all(judged.verdict == TRUE for _who, _claim, judged in found):
             continue
-        claim = next(claim for who, claim, _judged in found if who == owners[1])
+        claim = [claim for who, claim, _judged in found if who == owners[1]][0]  # noqa: RUF015  next() may end a generator
         right = [who for who, _claim, judged in found if judged.verdict == TRUE]
         said = f"{several(owners)} cannot both have {number} of the host" + (f"; {several(right)} has it" if right else "")
         yield Judged(claim.line, "port_twice", claim.text, FALSE, said)
