@@ -26,7 +26,7 @@ CACHES = ("__pycache__", ".cache", ".pyc", ".lock", ".pid")
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: down (not there, or does not run), loop, restarted, unhealthy, oom, network, alias, twice (another answers to its name),
+    """kind: absent (not there), down (does not run), loop, restarted, unhealthy, oom, network, alias, twice (another answers to its name),
     twice_alias (to one of its aliases), cannot_start, ports, policy, image, edited.
 
     status: fail, or warn for what works now and will not for ever. evidence: a sentence with what to do.
@@ -64,7 +64,7 @@ def findings(service: Service, seen: Seen) -> list[Finding]:
     """All that is wrong with it; empty when it is as it was declared, runs, and is healthy."""
     container = seen.container
     if container is None:
-        return [Finding("down", "fail", f"{service.name} is not there: run site")]
+        return [Finding("absent", "fail", f"{service.name} is not there: run site")]
     stopped = list(_stopped(service, container))
     lasting = [*_cannot_start(container, seen.networks), *_policy(container)]
     if stopped:

@@ -21,7 +21,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-DEAD = ("down", "loop")  # kinds of a container that serves nobody
+from ansible_collections.auren.stack.plugins.module_utils import runbooks
+
+DEAD = ("absent", "down", "loop")  # kinds of a container that serves nobody
 AWAY = {"network": ("dns", "refused", "timeout", "unreachable"), "alias": ("dns",)}  # kinds of a container → of arrows that follow
 TWICE = "twice"  # kind of a container whose name leads to another one, too
 REFUSED = ("auth", "no_password")  # kinds that a client's own password is the matter with
@@ -57,13 +59,17 @@ class Checked:
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason. line: for people, in one sentence. clients: who sees it. blocked: labels of the checks that follow from it."""
+    """One reason. line: for people, in one sentence. clients: who sees it. blocked: labels of the checks that follow from it.
+
+    page: of the runbooks, its name; empty for what the table does not know.
+    """
 
     line: str
     service: str
     kind: str
     clients: tuple[str, ...]
     blocked: tuple[str, ...]
+    page: str = ""
 
 
 def diagnose(checks: Sequence[Checked], needs: Mapping[str, Collection[str]]) -> tuple[list[Checked], list[Cause]]:
@@ -182,4 +188,5 @@ def _cause(group: Sequence[Checked], marked: Sequence[Checked]) -> Cause:
     also = f" (seen from {', '.join(clients)})" if len(clients) > 1 else ""
     arrows = {_arrow(one) for one in group}
     blocked = tuple(f"{one.check} from {one.client}" for one in marked if one.status == "blocked" and one.because in arrows)
-    return Cause(said + also, first.service, first.kind, clients, blocked)
+    page = runbooks.page_of(first.check, first.kind)
+    return Cause(said + also, first.service, first.kind, clients, blocked, page.name if page else "")

@@ -123,6 +123,10 @@ causes:
       description: The checks that follow from it.
       type: list
       elements: str
+    page:
+      description: The page in C(docs/runbooks) that it leads to, without C(.md).
+      type: str
+      sample: password-drift
 checks:
   description: The result of every check, for every client.
   returned: when the checks could be run
@@ -187,6 +191,11 @@ settled:
   returned: when the checks could be run
   type: list
   elements: str
+see:
+  description: Which pages to read on at, in a line; empty when nothing failed.
+  returned: when the checks could be run
+  type: str
+  sample: see docs/runbooks/password-drift.md
 summary:
   description: All of it in a line.
   returned: when the checks could be run
@@ -211,6 +220,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.auren.stack.plugins.module_utils import runbooks
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.diagnosis import REFUSED, Cause, Checked, diagnose
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -305,6 +315,7 @@ def result_of(checks: Sequence[Checked], causes: Sequence[Cause], seconds: float
         "causes": [asdict(one) for one in causes],
         "table": table(rows(checks), COLUMNS),
         "attention": table(rows(noted), COLUMNS) if noted else [],
+        "see": runbooks.see(cause.page for cause in causes),
         "summary": summary(checks, seconds),
         "seconds": round(seconds, 3),
     }

@@ -47,6 +47,7 @@ BROKEN = {
             "kind": "auth",
             "clients": ["biometric-production"],
             "blocked": ["http biometric-production:8888 from auren-prometheus"],
+            "page": "password-drift",
         }
     ],
 }

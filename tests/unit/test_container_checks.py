@@ -33,7 +33,7 @@ def test_a_container_that_is_as_declared_has_no_findings() -> None:
 
 def test_a_container_that_is_not_there_says_nothing_else() -> None:
     [only] = findings(service("one"), Seen(None))
-    assert (only.kind, only.status, only.evidence) == ("down", "fail", "one is not there: run site")
+    assert (only.kind, only.status, only.evidence) == ("absent", "fail", "one is not there: run site")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def ruled(name: str, query: str) -> dict[str, object]:
         ),
         ({"query": {"result": [{"value": [1, "0"]}]}}, {}, "status", "refused its new configuration"),
         ({"query": {"result": []}}, {}, "", "configuration loaded"),
-        ({"rules": ruled("KafkaDown", 'up{job="kafka"} == 0')}, {}, "missing", "the rule KafkaDown of "),
+        ({"rules": ruled("KafkaDown", 'up{job="kafka"} == 0')}, {}, "rule", "the rule KafkaDown of "),
         ({"rules": ruled("RedisDown", "up{job='redis'} == 0")}, {}, "", "configuration loaded"),
         ({"rules": ruled("Any", 'up{job=~"kafka|redis"} == 0')}, {}, "", "configuration loaded"),
         ({"targets": "<html>"}, {}, "protocol", "does not answer as Prometheus does to GET /api/v1/targets"),

@@ -1,7 +1,7 @@
 """The table of faults: how each is put into a running stack and taken away again, and what verify has to say.
 
-`causes` are the red lines, all of them, as regular expressions; `warnings` what is noted and keeps nobody from working. `page` is the
-runbook that the line leads to.
+`causes` are the red lines, all of them, as regular expressions; `warnings` what is noted and keeps nobody from working. `kinds` is what the
+first line (else the first warning) is found as, source and kind in the table of runbooks, and `page` the runbook that this leads to.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Fault:
     put_in: Callable[[Target], AbstractContextManager[None]]
     causes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     page: str = ""
 
 
@@ -168,30 +169,35 @@ FAULTS = [
         "another database password in one client",
         edited("secrets/env/neuros-advanced.env", "^POSTGRES_PASSWORD=.*", "POSTGRES_PASSWORD='drifted'", recreated("neuros-advanced")),
         (r"neuros-advanced → auren-postgres: auren-postgres:5432 does not accept the password .* POSTGRES_PASSWORD, which differs from",),
+        kinds=("postgres auth",),
         page="password-drift",
     ),
     Fault(
         "a table that is missing",
         table_gone,
         (r"→ auren-postgres: auren on .* has no table user_baselines",),
+        kinds=("postgres missing",),
         page="missing-tables",
     ),
     Fault(
         "Kafka stopped",
         stopped("auren-kafka"),
         (r"^auren-kafka is exited \(exit code \d+\): docker start auren-kafka",),
+        kinds=("container down",),
         page="stopped-container",
     ),
     Fault(
         "Kafka advertises localhost",
         edited("services/auren-kafka.yml", "INTERNAL://auren-kafka:9092", "INTERNAL://localhost:9092", recreated("auren-kafka")),
         (r"→ auren-kafka: auren-kafka:9092 answers, but it advertises localhost:9092",),
+        kinds=("kafka advertised",),
         page="kafka-listeners",
     ),
     Fault(
         "Redis read-only",
         between([redis("REPLICAOF", "127.0.0.1", "1")], [redis("REPLICAOF", "NO", "ONE")]),
         (r"→ auren-redis: auren-redis:6379 takes no writes: it is a replica of 127.0.0.1:1",),
+        kinds=("redis readonly",),
         page="redis-read-only",
     ),
     Fault(
@@ -204,6 +210,7 @@ FAULTS = [
             ],
         ),
         (r"^auren-redis has lost the name redis on auren-network",),
+        kinds=("container alias",),
         page="lost-alias",
     ),
     Fault(
@@ -221,30 +228,35 @@ FAULTS = [
             ],
         ),
         (r"^auren-postgres-exporter is not on auren-network \(it is on auren_deploy_auren-network\)",),
+        kinds=("container network",),
         page="wrong-network",
     ),
     Fault(
         "a creation network that is gone",
         on_a_network_that_is_gone,
         (r"^auren-node-exporter will not start again after a stop or a reboot: the network .* that it was created on is gone",),
+        kinds=("container cannot_start",),
         page="creation-network",
     ),
     Fault(
         "a target by the host's address",
         scraped_at_the_host,
         (r"host → auren-prometheus: .* scrapes redis at [\d.]+:9121 instead of auren-redis-exporter:9121",),
+        kinds=("prometheus target",),
         page="prometheus-targets",
     ),
     Fault(
         "a target on a published port",
         edited("config/auren-prometheus/prometheus.yml", "auren-grafana:3000", "auren-grafana:13000", RELOADED),
         (r"host → auren-prometheus: .* scrapes grafana at auren-grafana:13000 instead of auren-grafana:3000",),
+        kinds=("prometheus target",),
         page="prometheus-targets",
     ),
     Fault(
         "an exporter stopped",
         stopped("auren-redis-exporter"),
         (r"^auren-redis-exporter is exited",),
+        kinds=("container down",),
         page="stopped-container",
     ),
     Fault(
@@ -252,7 +264,8 @@ FAULTS = [
         "another uid of the data source",
         edited("config/auren-grafana/datasources/prometheus.yml", "uid: auren-prometheus", "uid: another", ONCE_AGAIN),
         (r"^auren-grafana (crashes and is restarted again and again|was restarted \d+ times)",),
-        page="grafana-datasource",
+        kinds=("container loop", "container restarted"),
+        page="restart-loop",
     ),
     Fault(
         "a panel on a metric that nobody exports",
@@ -260,18 +273,21 @@ FAULTS = [
         warnings=(
             r"the panel 'Redis memory' of the dashboard auren-pipeline is about the metric redis_memory_nobody, which nobody exports",
         ),
+        kinds=("grafana unexported",),
         page="empty-panels",
     ),
     Fault(
         "a restart loop",
         edited("services/auren-node-exporter.yml", "--collector.uname", "--collector.nonsense", recreated("auren-node-exporter")),
         (r"^auren-node-exporter (crashes and is restarted again and again|was restarted \d+ times)",),
+        kinds=("container loop", "container restarted"),
         page="restart-loop",
     ),
     Fault(
         "a tag that was moved",
         moved_tag,
         warnings=(r"auren-node-exporter runs an older image than the one that prom/node-exporter:\S+ is now",),
+        kinds=("container image",),
         page="moved-tag",
     ),
     Fault(
@@ -281,9 +297,16 @@ FAULTS = [
             [["exec", "--user", "root", "neuros-advanced", "rm", "/usr/local/hot-patch.py"]],
         ),
         warnings=(r"neuros-advanced: /usr/local/hot-patch.py was changed inside the running container",),
+        kinds=("container edited",),
         page="hot-patch",
     ),
-    Fault("a disk that is nearly full", small_disk, (rf"^only \d % of the disk of {PROJECT_DIR} is free",), page="disk-full"),
+    Fault(
+        "a disk that is nearly full",
+        small_disk,
+        (rf"^only \d % of the disk of {PROJECT_DIR} is free",),
+        kinds=("disk disk",),
+        page="disk-full",
+    ),
     Fault(
         "a stopped container without a restart policy",
         between(
@@ -292,18 +315,21 @@ FAULTS = [
         ),
         (r"^auren-redis-exporter is exited",),
         (r"auren-redis-exporter has no restart policy, and stays down after a crash or a reboot",),
+        kinds=("container down",),
         page="stopped-container",
     ),
     Fault(
         "a name that two containers answer to",
         intruder("auren-redis"),
         (r"^intruder answers to auren-redis on auren-network as well as auren-redis",),
+        kinds=("container twice",),
         page="name-twice",
     ),
     Fault(
         "two faults at once",
         two_at_once,
         (r"^auren-kafka-exporter is exited", r"→ auren-postgres: auren on .* has no table user_baselines"),
+        kinds=("container down",),
         page="stopped-container",
     ),
 ]

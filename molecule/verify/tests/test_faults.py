@@ -69,15 +69,19 @@ def test_a_fault_is_found(target: Target, tmp_path: Path, fault: Fault) -> None:
             time.sleep(1)
         assert exact, (lines, warnings)
         assert (done.status != 0) == bool(fault.causes), done.output
+        assert led(result) & set(fault.kinds), led(result)
+        assert [cause["page"] for cause in result["causes"]][:1] == ([fault.page] if fault.causes else [])
+        assert (f"docs/runbooks/{fault.page}.md" in done.output) == bool(fault.causes)
+
+
+def led(result: dict[str, Any]) -> set[str]:
+    """What the table of runbooks is asked for: source and kind of all that is red or noted."""
+    return {f"{one['check'].split()[0]} {one['kind']}" for one in result["checks"] if one["status"] in ("fail", "warn")}
 
 
 def missing(patterns: tuple[str, ...], lines: list[str]) -> list[str]:
     """What no line says."""
     return [pattern for pattern in patterns if not any(re.search(pattern, line) for line in lines)]
-
-
-def test_every_fault_has_a_page() -> None:
-    assert [fault.name for fault in FAULTS if not fault.page] == []
 
 
 # --- end to end ---------------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def _rules(target: Target, jobs: set[str], timeout: float) -> None:
             unknown = sorted(set(JOB.findall(str(rule.get("query", "")))) - jobs)
             if unknown:
                 said = f"the rule {rule.get('name')} of {target} is about the job {', '.join(unknown)}, which it does not scrape"
-                raise ProbeError("missing", said)
+                raise ProbeError("rule", said)
 
 
 def _ask(target: Target, path: str, timeout: float) -> Any:

@@ -1,0 +1,158 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Texts that leave the host without secrets in them: known values in any form that programs print them in, and what looks like one. Pure.
+
+A value is known from the project's files and from what containers were started with. In a log it may be escaped, percent-encoded (also
+twice), in JSON, in HTML, in hexadecimal or in base64, whatever stands around it.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide, hide_words, is_secret
+
+SHORT = 4  # characters: what is shorter is hidden only where it is held, else every text would be in pieces
+WORD = 8  # characters: what is shorter is looked for as a whole word
+LINE = 12  # characters of a line of a value of several lines that is a secret by itself
+_URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/?#:@,]*:([^\s/?#]+)(?=@)")
+_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:(-----END [A-Z ]*PRIVATE KEY-----)|\Z)", re.DOTALL)
+_TOKENS = (  # of well-known shape, whoever holds them
+    re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),  # JSON Web Token, RFC 7519
+    re.compile(r"\bsk-[\w-]{16,}"),
+    re.compile(r"\b(?:ghp|gho|ghs|github_pat|glpat|xox[abp])[_-][\w-]{16,}"),
+    re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+)
+# Without one of these, nothing in a line looks like a secret to ``hide``, which takes its time.
+_HINT = re.compile(r"(?i)://|pass|pwd|secret|token|credential|auth|key|dsn|identified|redis-cli|mysql|mariadb|curl|-{1,2}pw")
+_NAMED = {'"': ("quot", "34"), "'": ("apos", "39"), "&": ("amp", "38"), "<": ("lt", "60"), ">": ("gt", "62")}
+
+
+def forms(value: str) -> str:
+    """A regular expression for the value as it is, or with any of its characters escaped or encoded in any of the ways that there are."""
+    return "".join(_letter(char) for char in value)
+
+
+def _letter(char: str) -> str:
+    if char.isascii() and (char.isalnum() or char == "_"):
+        return char
+    percent = "".join(f"%(?:25)*(?i:{byte:02x})" for byte in char.encode("utf-8", "surrogatepass"))
+    octets = "".join(rf"\\+x(?i:{byte:02x})" for byte in char.encode("utf-8", "surrogatepass"))
+    ways = [rf"\\*{re.escape(char)}", percent, octets, rf"\\+u(?i:{ord(char) & 0xFFFF:04x})"]
+    ways += [r"\+"] if char == " " else []
+    ways += [rf"\\+{name}" for name in {"\n": "n", "\t": "t", "\r": "r"}.get(char, "")]
+    ways += [rf"&#?0*(?:{'|'.join(_NAMED.get(char, (str(ord(char)),)))});", rf"&#[xX]0*(?i:{ord(char):x});"]
+    return f"(?:{'|'.join(ways)})"
+
+
+def encoded(value: str) -> list[str]:
+    """What base64 makes of the value whatever stands around it, in both alphabets, and hexadecimal."""
+    raw, found = value.encode("utf-8", "surrogatepass"), [value.encode("utf-8", "surrogatepass").hex()]
+    for shift in range(3):
+        text = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
+        steady = text[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
+        found += [steady, steady.replace("+", "-").replace("/", "_")]
+    return [one for one in dict.fromkeys(found) if len(one) >= WORD]
+
+
+class Redactor:
+    """Takes secrets out of texts. known: their values."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        whole = {one for one in known if len(one.strip()) >= SHORT}
+        lines = {line.strip() for one in whole for line in one.splitlines() if "\n" in one.strip() and len(line.strip()) >= LINE}
+        self.known = sorted(whole | lines, key=len, reverse=True)
+        self._patterns = [re.compile(self._bounded(one)) for one in self.known]
+        self._encoded = [text for one in self.known if len(one) >= WORD for text in encoded(one)]
+
+    @staticmethod
+    def _bounded(value: str) -> str:
+        return forms(value) if len(value) >= WORD else rf"(?<![\w.-]){forms(value)}(?![\w-])"
+
+    def text(self, text: str) -> str:
+        """The text with every known value, and whatever looks like a secret, as ``****``."""
+        text = self.values(_PRIVATE_KEY.sub(rf"\1{HIDDEN}\2", text))
+        for token in _TOKENS:
+            text = token.sub(HIDDEN, text)
+        return "\n".join(hide(line) if _HINT.search(line) else line for line in text.split("\n"))
+
+    def values(self, text: str) -> str:
+        """Without the known values alone."""
+        for pattern in self._patterns:
+            text = pattern.sub(HIDDEN, text)
+        for one in self._encoded:
+            text = text.replace(one, HIDDEN)
+        return text
+
+    def shows(self, text: str) -> bool:
+        """Whether a known value is in the text."""
+        return self.values(text) != text
+
+    # --- what the Engine says of a container ----------------------------------------------------------------------------
+
+    def inspected(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to an inspect: environment, command lines and labels by what each of them is, all other texts as texts."""
+        config = dict(raw.get("Config") or {})
+        config["Env"] = [self.variable(one) for one in config.get("Env") or []]
+        config["Labels"] = {key: self.held(key, value) for key, value in (config.get("Labels") or {}).items()}
+        for key in ("Cmd", "Entrypoint"):
+            config[key] = self.words(config.get(key) or [])
+        if (config.get("Healthcheck") or {}).get("Test"):
+            config["Healthcheck"] = {**config["Healthcheck"], "Test": self.words(config["Healthcheck"]["Test"])}
+        own = {"Config": config, "Args": self.words(raw.get("Args") or [])}
+        return {str(key): own[key] if key in own else self.deep(value) for key, value in raw.items()}
+
+    def deep(self, value: Any) -> Any:
+        """Every text in a value; those of a key that looks like a secret's as a whole."""
+        if isinstance(value, Mapping):
+            return {str(key): self.held(str(key), one) if isinstance(one, str) else self.deep(one) for key, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.deep(one) for one in value]
+        return self.text(value) if isinstance(value, str) else value
+
+    def variable(self, line: str) -> str:
+        key, sign, value = line.partition("=")
+        return f"{key}{sign}{self.held(key, value)}"
+
+    def held(self, key: str, value: str) -> str:
+        """The value of an environment key, a label or an option."""
+        return HIDDEN if value and is_secret(key, value) else self.text(value)
+
+    def words(self, words: Iterable[str]) -> list[str]:
+        return [self.text(word) for word in hide_words(words, self.known)]
+
+
+# --- where values are known from --------------------------------------------------------------------------------------
+
+
+def started_with(raw: Mapping[str, Any]) -> set[str]:
+    """The secrets that a container was started with, from the answer to an inspect."""
+    config = raw.get("Config") or {}
+    found: set[str] = set()
+    pairs = [tuple(one.partition("=")[::2]) for one in config.get("Env") or []]
+    for key, value in [*pairs, *(config.get("Labels") or {}).items()]:
+        if is_secret(key, value):
+            found |= {value, *_passwords(value)}
+    test = (config.get("Healthcheck") or {}).get("Test") or []
+    for words in ([*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])], test):
+        found |= {one for word, shown in zip(words, hide_words(words)) for one in _hidden(word, shown)}
+    return {one for one in found if one}
+
+
+def _passwords(value: str) -> Iterator[str]:
+    """In URLs: as they stand there and as they are meant."""
+    for match in _URL_PASSWORD.finditer(value):
+        yield from (match.group(1), unquote(match.group(1)))
+
+
+def _hidden(word: str, shown: str) -> Collection[str]:
+    """What of a word is not in it any more when it is shown."""
+    if shown == word:
+        return ()
+    found = re.fullmatch("(.+?)".join(map(re.escape, shown.split(HIDDEN))), word, re.DOTALL)
+    values = [one.strip("'\"") for one in found.groups()] if found else [word]
+    return [*values, *(unquote(one) for one in values)]
