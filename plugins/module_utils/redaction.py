@@ -21,14 +21,33 @@ WORD = 8  # characters: what is shorter is looked for as a whole word
 LINE = 12  # characters of a line of a value of several lines that is a secret by itself
 _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/?#:@,]*:([^\s/?#]+)(?=@)")
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:(-----END [A-Z ]*PRIVATE KEY-----)|\Z)", re.DOTALL)
-_TOKENS = (  # of well-known shape, whoever holds them
-    re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),  # JSON Web Token, RFC 7519
-    re.compile(r"\bsk-[\w-]{16,}"),
-    re.compile(r"\b(?:ghp|gho|ghs|github_pat|glpat|xox[abp])[_-][\w-]{16,}"),
-    re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+_TOKENS = (  # of well-known shape, whoever holds them; each begins with plain letters, which is found fast
+    re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),  # JSON Web Token, RFC 7519
+    re.compile(r"sk-(?<!\wsk-)[\w-]{16,}"),
+    re.compile(r"gh[posu]_\w{16,}"),
+    re.compile(r"github_pat_\w{16,}"),
+    re.compile(r"glpat-[\w-]{16,}"),
+    re.compile(r"xox[abprs]-[\w-]{10,}"),
+    re.compile(r"AKIA[0-9A-Z]{16}"),
 )
 # Without one of these, nothing in a line looks like a secret to ``hide``, which takes its time.
-_HINT = re.compile(r"(?i)://|pass|pwd|secret|token|credential|auth|key|dsn|identified|redis-cli|mysql|mariadb|curl|-{1,2}pw")
+_HINTS = (
+    "://",
+    "pass",
+    "pwd",
+    "-pw",
+    "secret",
+    "token",
+    "credential",
+    "auth",
+    "key",
+    "dsn",
+    "identified",
+    "redis-cli",
+    "mysql",
+    "mariadb",
+    "curl",
+)
 _NAMED = {'"': ("quot", "34"), "'": ("apos", "39"), "&": ("amp", "38"), "<": ("lt", "60"), ">": ("gt", "62")}
 
 
@@ -59,6 +78,10 @@ def encoded(value: str) -> list[str]:
     return [one for one in dict.fromkeys(found) if len(one) >= WORD]
 
 
+def _hinted(line: str) -> bool:
+    return any(hint in line for hint in _HINTS)
+
+
 class Redactor:
     """Takes secrets out of texts. known: their values."""
 
@@ -78,7 +101,7 @@ class Redactor:
         text = self.values(_PRIVATE_KEY.sub(rf"\1{HIDDEN}\2", text))
         for token in _TOKENS:
             text = token.sub(HIDDEN, text)
-        return "\n".join(hide(line) if _HINT.search(line) else line for line in text.split("\n"))
+        return "\n".join(hide(line) if _hinted(line.lower()) else line for line in text.split("\n"))
 
     def values(self, text: str) -> str:
         """Without the known values alone."""
@@ -120,7 +143,9 @@ class Redactor:
 
     def held(self, key: str, value: str) -> str:
         """The value of an environment key, a label or an option."""
-        return HIDDEN if value and is_secret(key, value) else self.text(value)
+        shown = self.text(value)
+        plain = shown.replace(f":{HIDDEN}@", "@")  # of a URL the rest tells who talks to whom
+        return HIDDEN if value and (is_secret(key, value) if plain == shown else is_secret(key, plain)) else shown
 
     def words(self, words: Iterable[str]) -> list[str]:
         return [self.text(word) for word in hide_words(words, self.known)]

@@ -20,7 +20,7 @@ STREAMLINE = "ansible-playbook auren.stack.streamline"
 
 @dataclass(frozen=True)
 class Page:
-    """title: what is the matter. fix: one sentence, with the playbook or command. pains: the numbers of the operators' list of what hurt."""
+    """title: what is the matter. fix: one sentence, with the playbook or command. pains: numbers in the operators' list of what hurt."""
 
     name: str
     title: str
@@ -36,37 +36,126 @@ PAGES: dict[str, Page] = {
     page.name: page
     for page in (
         Page("password-drift", "A client holds another password than its server", f"{SITE} gives every client the server's password", (1,)),
-        Page("unhealthy", "A service says that it is not well, or says that it is and is not", "docker logs of the service says what it lacks", (2,)),
-        Page("stopped-container", "A container is stopped", "docker start brings it back; site or streamline sets its restart policy", (3,)),
-        Page("prometheus-targets", "Prometheus does not scrape what it should", f"{SITE} --tags prometheus writes its configuration anew and reloads it", (4,)),
+        Page(
+            "unhealthy",
+            "A service says that it is not well, or says that it is and is not",
+            "docker logs of the service says what it lacks",
+            (2,),
+        ),
+        Page(
+            "stopped-container", "A container is stopped", "docker start brings it back; site or streamline sets its restart policy", (3,)
+        ),
+        Page(
+            "prometheus-targets",
+            "Prometheus does not scrape what it should",
+            f"{SITE} --tags prometheus writes its configuration anew and reloads it",
+            (4,),
+        ),
         Page("pwa-page", "The page is not served as it should be", "ansible-playbook auren.stack.pwa builds, tries and deploys it", (5,)),
-        Page("hot-patch", "A file was changed inside a container", "put the change into the image, then run site: at the next recreate it is lost", (6,)),
-        Page("moved-tag", "A container runs another image than its tag is now", f"{SITE} makes it anew on the image that the tag is now", (7,)),
+        Page(
+            "hot-patch",
+            "A file was changed inside a container",
+            "put the change into the image, then run site: at the next recreate it is lost",
+            (6,),
+        ),
+        Page(
+            "moved-tag",
+            "A container runs another image than its tag is now",
+            f"{SITE} makes it anew on the image that the tag is now",
+            (7,),
+        ),
         Page("wrong-network", "A container is not on the network", f"{STREAMLINE} connects it with all of its names", (8,)),
         Page("lost-alias", "A name does not resolve", f"{STREAMLINE} gives a container its names back", (8,)),
         Page("name-twice", "Two containers answer to one name", "docker network disconnect the one that is not the service", (8,)),
-        Page("creation-network", "A container cannot start again, for its creation network is gone", f"{STREAMLINE} makes that network again, empty", (8,)),
-        Page("kafka-listeners", "Kafka advertises an address that its clients cannot reach", f"{SITE} --tags kafka writes its listeners anew", (9,)),
-        Page("disk-full", "A disk is full, or nearly", "docker system df shows what takes it; remove images that no container uses, never volumes", (10,)),
-        Page("restart-loop", "A container crashes and is restarted again and again", "docker logs says why; site puts the declared definition back", (11,)),
-        Page("missing-tables", "The database lacks a table, a column or an extension", f"{SITE} --tags postgres makes what is missing", (12,)),
-        Page("grafana-datasource", "A dashboard asks a data source that is not there or does not answer", f"{SITE} --tags grafana provisions it anew", (13,)),
+        Page(
+            "creation-network",
+            "A container cannot start again, for its creation network is gone",
+            f"{STREAMLINE} makes that network again, empty",
+            (8,),
+        ),
+        Page(
+            "kafka-listeners",
+            "Kafka advertises an address that its clients cannot reach",
+            f"{SITE} --tags kafka writes its listeners anew",
+            (9,),
+        ),
+        Page(
+            "disk-full",
+            "A disk is full, or nearly",
+            "docker system df shows what takes it; remove images that no container uses, never volumes",
+            (10,),
+        ),
+        Page(
+            "restart-loop",
+            "A container crashes and is restarted again and again",
+            "docker logs says why; site puts the declared definition back",
+            (11,),
+        ),
+        Page(
+            "missing-tables", "The database lacks a table, a column or an extension", f"{SITE} --tags postgres makes what is missing", (12,)
+        ),
+        Page(
+            "grafana-datasource",
+            "A dashboard asks a data source that is not there or does not answer",
+            f"{SITE} --tags grafana provisions it anew",
+            (13,),
+        ),
         Page("empty-panels", "A panel is about a metric that nobody exports", "start the exporter, or correct the dashboard", (13,)),
         Page("removed-container", "A declared container is not there any more", f"{SITE} makes it again on its own data", (14,)),
-        Page("unknown-container", "A container is on the host that nobody declared", "leave it, until somebody knows what it is; never prune", (14,)),
-        Page("nginx-proxy", "The page does not hand calls on to the services", "ansible-playbook auren.stack.pwa writes the proxy's paths anew", (15,)),
-        Page("alerts-without-jobs", "An alert is about a job that Prometheus does not have", f"{SITE} --tags prometheus writes jobs and rules together", (16,)),
-        Page("documents-that-lie", "A document says what is not so", "believe verify, and have the document written from live state", (17,)),
-        Page("secrets-in-clear-text", "A secret can be read where it should not be", "give the service another value in auren_secrets and run site: it is rotated", (18,)),
-        Page("redis-read-only", "Redis takes no writes", "redis-cli REPLICAOF NO ONE where it became a replica; else make room on its disk"),
-        Page("kafka-topics", "Kafka lacks a topic, a leader or a reader", f"{SITE} makes the topics; docker restart the service that does not read"),
-        Page("broken-pipeline", "A reading does not arrive at the end of the stack", "the first hop that failed names the service: docker logs of it"),
-        Page("no-answer", "A service gives no answer, or a late one", "docker logs and docker stats of the service; docker restart when it hangs"),
+        Page(
+            "unknown-container",
+            "A container is on the host that nobody declared",
+            "leave it, until somebody knows what it is; never prune",
+            (14,),
+        ),
+        Page(
+            "nginx-proxy",
+            "The page does not hand calls on to the services",
+            "ansible-playbook auren.stack.pwa writes the proxy's paths anew",
+            (15,),
+        ),
+        Page(
+            "alerts-without-jobs",
+            "An alert is about a job that Prometheus does not have",
+            f"{SITE} --tags prometheus writes jobs and rules together",
+            (16,),
+        ),
+        Page(
+            "documents-that-lie", "A document says what is not so", "believe verify, and have the document written from live state", (17,)
+        ),
+        Page(
+            "secrets-in-clear-text",
+            "A secret can be read where it should not be",
+            "give the service another value in auren_secrets and run site: it is rotated",
+            (18,),
+        ),
+        Page(
+            "redis-read-only", "Redis takes no writes", "redis-cli REPLICAOF NO ONE where it became a replica; else make room on its disk"
+        ),
+        Page(
+            "kafka-topics",
+            "Kafka lacks a topic, a leader or a reader",
+            f"{SITE} makes the topics; docker restart the service that does not read",
+        ),
+        Page(
+            "broken-pipeline",
+            "A reading does not arrive at the end of the stack",
+            "the first hop that failed names the service: docker logs of it",
+        ),
+        Page(
+            "no-answer",
+            "A service gives no answer, or a late one",
+            "docker logs and docker stats of the service; docker restart when it hangs",
+        ),
         Page("ports", "A published port is not as declared", f"{SITE} makes the container anew with its ports"),
-        Page("written-address", "The address of a container is written down", "write the name in its place: the address changes when a container is made anew"),
+        Page(
+            "written-address",
+            "The address of a container is written down",
+            "write the name in its place: the address changes when a container is made anew",
+        ),
         Page("engine-down", "The Docker Engine does not answer", "systemctl start docker; journalctl -u docker says why it stopped"),
     )
-}  # fmt: skip
+}
 
 _LED = {
     "password-drift": [("postgres", "auth"), ("redis", "auth"), ("grafana", "auth"), ("heartbeat", "auth"), (ANY, "no_password")],
@@ -127,7 +216,9 @@ def see(pages: Iterable[str]) -> str:
 def index() -> str:
     """The text of the folder's README: every page with what leads to it."""
     numbered = sorted(PAGES.values(), key=lambda page: (page.pains or (99,), page.name))
-    rows = [f"| {', '.join(map(str, page.pains))} | [{page.title}]({page.name}.md) | {_kinds(page.name)} | {page.fix} |" for page in numbered]
+    rows = [
+        f"| {', '.join(map(str, page.pains))} | [{page.title}]({page.name}.md) | {_kinds(page.name)} | {page.fix} |" for page in numbered
+    ]
     head = ["| pain | page | found as | in a sentence |", "| --- | --- | --- | --- |"]
     return "\n".join([_INTRODUCTION, *head, *rows, ""])
 

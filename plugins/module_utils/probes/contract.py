@@ -25,7 +25,8 @@ class ProbeError(Exception):
     kind: dns (no such name), refused (nothing listens), timeout, unreachable, no_password (one is asked for, none is held),
     auth (the password is not accepted), status (it answers the wrong thing), protocol (it is not what it should be),
     advertised (an address that it names cannot be reached), missing (it lacks what its clients use), readonly (it takes no writes),
-    down (what it watches cannot be scraped), target (it watches another address), rule (about a job that it does not have), datasource, query (one that it asks refuses),
+    down (what it watches cannot be scraped), target (it watches another address), rule (one is about a job that it does
+    not have), datasource, query (one that it asks refuses),
     unexported (it shows what nobody measures). about: other services that are the matter with it.
     """
 
