@@ -18,10 +18,10 @@ comma := ,
 quoted := $(foreach volume,$(DATA),"$(volume)")
 space := $() $()
 
-.PHONY: help venv up down clean pwa verify streamline rollback docs check test test-full bench bench-full
+.PHONY: help venv up down clean pwa verify streamline rollback docs check test test-full bench bench-full troubleshoot
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  ARGS="..." is handed to ansible-playbook'
 
 venv: $(RUN) ## the virtual environment .venv with pinned dependencies
@@ -43,6 +43,9 @@ pwa: $(RUN) ## build and deploy the page alone; ARGS="-e pwa_source=DIR" for ano
 
 verify: $(RUN) ## prove that the services work for those who use them; reports in auren-reports/
 	ansible-playbook playbooks/verify.yml -i inventory/local.yml $(ARGS)
+
+troubleshoot: $(RUN) ## pack what somebody needs to look at this host, without secrets, and say what is likely behind its trouble
+	ansible-playbook playbooks/troubleshoot.yml -i inventory/local.yml $(ARGS)
 
 streamline: $(RUN) ## bring hand-run containers together on the one network: the plan, then it asks
 	ansible-playbook playbooks/streamline.yml -i inventory/local.yml $(ARGS)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide, hide_words, is_secret
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide, hide_words, is_secret, is_secret_key
 
 SHORT = 4  # characters: what is shorter is hidden only where it is held, else every text would be in pieces
 WORD = 8  # characters: what is shorter is looked for as a whole word
@@ -48,6 +48,10 @@ _HINTS = (
     "mariadb",
     "curl",
 )
+_WORDS = r"pass|pwd|secret|token|credential|auth|(?:api|access|private)[-_]?key"
+_QUOTED = re.compile(  # a value in JSON, also in JSON that is a text in JSON, and in a dict of Python
+    rf"""(?i)((\\*["'])[\w.-]*(?:{_WORDS})[\w.-]*\2\s*:\s*)(\\*["'])(?!\3).*?(?<!\\)\3"""
+)
 _NAMED = {'"': ("quot", "34"), "'": ("apos", "39"), "&": ("amp", "38"), "<": ("lt", "60"), ">": ("gt", "62")}
 
 
@@ -57,11 +61,12 @@ def forms(value: str) -> str:
 
 
 def _letter(char: str) -> str:
-    if char.isascii() and (char.isalnum() or char == "_"):
+    if char.isascii() and char.isalnum():
         return char
     percent = "".join(f"%(?:25)*(?i:{byte:02x})" for byte in char.encode("utf-8", "surrogatepass"))
     octets = "".join(rf"\\+x(?i:{byte:02x})" for byte in char.encode("utf-8", "surrogatepass"))
     ways = [rf"\\*{re.escape(char)}", percent, octets, rf"\\+u(?i:{ord(char) & 0xFFFF:04x})"]
+    ways += [rf"\\+x(?i:{ord(char):02x})"] if 127 < ord(char) < 256 else []
     ways += [r"\+"] if char == " " else []
     ways += [rf"\\+{name}" for name in {"\n": "n", "\t": "t", "\r": "r"}.get(char, "")]
     ways += [rf"&#?0*(?:{'|'.join(_NAMED.get(char, (str(ord(char)),)))});", rf"&#[xX]0*(?i:{ord(char):x});"]
@@ -80,6 +85,10 @@ def encoded(value: str) -> list[str]:
 
 def _hinted(line: str) -> bool:
     return any(hint in line for hint in _HINTS)
+
+
+def _hidden_line(line: str) -> str:
+    return hide(_QUOTED.sub(rf"\1\3{HIDDEN}\3", line))
 
 
 class Redactor:
@@ -101,7 +110,7 @@ class Redactor:
         text = self.values(_PRIVATE_KEY.sub(rf"\1{HIDDEN}\2", text))
         for token in _TOKENS:
             text = token.sub(HIDDEN, text)
-        return "\n".join(hide(line) if _hinted(line.lower()) else line for line in text.split("\n"))
+        return "\n".join(_hidden_line(line) if _hinted(line.lower()) else line for line in text.split("\n"))
 
     def values(self, text: str) -> str:
         """Without the known values alone."""
@@ -161,7 +170,8 @@ def started_with(raw: Mapping[str, Any]) -> set[str]:
     pairs = [tuple(one.partition("=")[::2]) for one in config.get("Env") or []]
     for key, value in [*pairs, *(config.get("Labels") or {}).items()]:
         if is_secret(key, value):
-            found |= {value, *_passwords(value)}
+            passwords = set(_passwords(value))
+            found |= passwords if passwords and not is_secret_key(key) else {value, *passwords}
     test = (config.get("Healthcheck") or {}).get("Test") or []
     for words in ([*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])], test):
         found |= {one for word, shown in zip(words, hide_words(words)) for one in _hidden(word, shown)}

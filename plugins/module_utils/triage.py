@@ -146,7 +146,10 @@ def _listed(found: Sequence[Matter], most: int) -> str:
 def _happened(happened: Mapping[str, Mapping[str, int]]) -> str:
     """Who came to an end most often, first; what was removed on purpose is in the events."""
     worst = sorted(happened.items(), key=lambda one: (-sum(one[1].values()), one[0]))
-    return "\n".join(f"- {name}: {', '.join(f'{what} {count} times' for what, count in sorted(told.items()))}" for name, told in worst[:10])
+    return "\n".join(
+        f"- {name}: {', '.join(what if count == 1 else f'{what} {count} times' for what, count in sorted(told.items()))}"
+        for name, told in worst[:10]
+    )
 
 
 _CONTENTS = """## What is in this bundle

@@ -159,6 +159,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project import DECLARE
 from ansible_collections.auren.stack.plugins.module_utils.redaction import WORD, Redactor, started_with
 from ansible_collections.auren.stack.plugins.module_utils.triage import Matter, Seen
 
+CRASHES = "{0} crashes and is restarted again and again (exit code {1}), and is not declared: docker logs {0}"
 PATIENCE = 10  # seconds that one answer of the Engine may take
 SOURCES = {"disk": "disk", **dict.fromkeys(("superfluous", "unknown", "address"), "host")}  # of remarks; all others are a container's
 
@@ -213,12 +214,15 @@ class Reading:
             self.own += [Matter(d.evidence, "disk", "disk", d.path, d.status) for d in disks(places, wanted) if d.status != "pass"]
         if engine is None:
             return
+        known: dict[str, Any] = {}
         with self.into.tried("what is declared"):
-            services = declared_services(self.project, self.params["declared"], self.params["network"])
+            known = services = declared_services(self.project, self.params["declared"], self.params["network"])
             state = observe(engine, flows_over=())
             seen = {name: seen_of(engine, service, state.containers, state.networks) for name, service in services.items()}
             found = live_map.remarks(state, services, seen, self.params["network"])
             self.own += [Matter(one.line, SOURCES.get(one.kind, "container"), one.kind, one.target, one.status) for one in found]
+        crashing = [one for one in self._containers() if one.state == "restarting" and one.name not in known]
+        self.own += [Matter(CRASHES.format(one.name, one.exit_code), "container", "loop", one.name, "warn") for one in crashing]
 
 
 def _plain(verification: Mapping[str, Any]) -> dict[str, Any]:

@@ -184,6 +184,18 @@ def test_used_applications_and_their_logs(target: Target, given: Given) -> None:
         assert hits(log, given.ever) == [], name
 
 
+def test_a_bundle_for_somebody_else_holds_none(target: Target, given: Given, tmp_path: Path) -> None:
+    done = play("-vvv", *given.arguments(), "-e", f"auren_report_dir={tmp_path}", playbook="playbooks/troubleshoot.yml")
+    assert (done.status, done.changed) == (0, 0), done.output[-3000:]
+    assert hits(done.output, given.ever) == []
+    [bundle] = tmp_path.glob("*/troubleshoot-*.tar.gz")
+    with tarfile.open(bundle) as archive:
+        texts = {member.name: archive.extractfile(member) for member in archive}
+        found = {name: hits(content.read().decode(), given.ever) for name, content in texts.items() if content}
+    assert any(name.endswith("/neuros-advanced/inspect.json") for name in found)
+    assert {name: traces for name, traces in found.items() if traces} == {}
+
+
 def test_inspection_shows_them_only_in_the_environment_that_the_readme_lists(target: Target, given: Given) -> None:
     containers = target.containers()
     environment = {name: "\n".join(one["Config"].pop("Env")) for name, one in containers.items()}

@@ -1,0 +1,181 @@
+"""One table, and nothing beside it: every kind that can be found has a page, every page is led to, every fault names its own."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.auren.stack.plugins.module_utils import runbooks
+from ansible_collections.auren.stack.plugins.module_utils.diagnosis import Checked, diagnose
+from ansible_collections.auren.stack.plugins.module_utils.probes.registry import PROBES
+
+ROOT = Path(__file__).resolve().parents[2]
+UTILS = ROOT / "plugins" / "module_utils"
+FOLDER = ROOT / runbooks.FOLDER
+HEADINGS = [
+    "What you see",
+    "What it means",
+    "Prove it",
+    "Fix it",
+    "Is it fixed?",
+    "How it comes about",
+    "How it is kept from happening",
+]
+LONGEST = 90  # lines of a page that is read at night
+# Where a kind stands in the calls that make one, and which sources find it. A probe's own file finds it as that probe.
+MADE = {"ProbeError": 0, "Finding": 0, "Remark": 0, "Matter": 2, "Answer": 1, "said": None}
+SOURCES = {"container_checks": ["container"], "live_map": ["host"], "heartbeat_hops": ["heartbeat"]}
+ANYWHERE = ["contract", "names", "verification", "heartbeat"]  # found by any of the probes
+
+
+def constants(node: ast.AST, function: ast.AST | None) -> set[str]:
+    """The texts that an expression may be: itself, one of two, or what a name was given in the function around it."""
+    if isinstance(node, ast.Constant):
+        return {str(node.value)} - {""}
+    if isinstance(node, ast.IfExp):
+        return constants(node.body, function) | constants(node.orelse, function)
+    if not isinstance(node, ast.Name) or function is None:
+        return set()
+    found: set[str] = set()
+    for given in (one for one in ast.walk(function) if isinstance(one, ast.Assign)):
+        target = given.targets[0]
+        if isinstance(target, ast.Name) and target.id == node.id:
+            found |= constants(given.value, None)
+        names = [one.id for one in target.elts if isinstance(one, ast.Name)] if isinstance(target, ast.Tuple) else []
+        if node.id in names:
+            tuples = [one for one in ast.walk(given.value) if isinstance(one, ast.Tuple) and len(one.elts) == len(names)]
+            found |= {text for one in tuples for text in constants(one.elts[names.index(node.id)], None)}
+    return found
+
+
+def made_in(path: Path) -> Iterator[str]:
+    """The kinds of failures that a file makes."""
+    tree = ast.parse(path.read_text())
+    functions = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)]
+    for call in (one for one in ast.walk(tree) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)):
+        place = MADE.get(call.func.id) if isinstance(call.func, ast.Name) else None
+        if place is not None and len(call.args) > place:
+            around = [one for one in functions if one.lineno <= call.lineno <= (one.end_lineno or 0)]
+            yield from constants(call.args[place], around[-1] if around else None)
+
+
+def emitted() -> set[tuple[str, str]]:
+    """Source and kind of all that the code can find."""
+    found = {("disk", "disk"), ("heartbeat", "timeout")}
+    for name, sources in SOURCES.items():
+        found |= {(source, kind) for source in sources for kind in made_in(UTILS / f"{name}.py")}
+    probes = {path.stem: path for path in (UTILS / "probes").glob("*.py") if path.stem in PROBES}
+    for name, path in probes.items():
+        found |= {(source, kind) for kind in made_in(path) for source in ([name, "page", "proxy"] if name == "http" else [name])}
+    for path in [UTILS / f"{name}.py" for name in ANYWHERE if name != "contract"] + [UTILS / "probes" / "contract.py"]:
+        kinds = set(made_in(path)) | ({"slow"} if path.stem == "verification" else set())
+        found |= {(source, kind) for kind in kinds for source in (*probes, "page", "proxy", "heartbeat")}
+    bundle = ast.parse((ROOT / "plugins" / "modules" / "stack_bundle.py").read_text())
+    for call in (one for one in ast.walk(bundle) if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "Matter"):
+        if isinstance(call.args[1], ast.Constant) and isinstance(call.args[2], ast.Constant):
+            found.add((str(call.args[1].value), str(call.args[2].value)))
+    return found | {("engine", kind) for kind in engine_kinds()}
+
+
+def engine_kinds() -> set[str]:
+    """What an Engine that cannot be used is told as."""
+    tree = ast.parse((UTILS / "engine.py").read_text())
+    parts = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef) and one.name in ("_unreachable", "__init__")]
+    calls = [one for part in parts for one in ast.walk(part) if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "StackError"]
+    return {str(call.args[1].value) for call in calls if isinstance(call.args[1], ast.Constant)} | {"engine"}
+
+
+def test_what_is_searched_for_is_found() -> None:
+    found = emitted()
+    assert {("container", "twice_alias"), ("container", "loop"), ("kafka", "advertised"), ("host", "unknown"), ("redis", "dns")} <= found
+    assert {("engine", "no_sdk"), ("bundle", "clear_text"), ("heartbeat", "auth"), ("grafana", "slow"), ("postgres", "client")} <= found
+
+
+def test_every_kind_that_the_code_can_find_has_a_page() -> None:
+    assert sorted(pair for pair in emitted() if runbooks.page_of(*pair) is None) == []
+
+
+def test_no_line_of_the_table_is_about_what_nothing_finds() -> None:
+    found = emitted()
+    kinds = {kind for _source, kind in found}
+    dead = [rule for rule in runbooks.RULES if rule not in found and not (rule[0] == runbooks.ANY and rule[1] in kinds)]
+    assert dead == []
+
+
+def test_every_page_is_there_and_none_is_an_orphan() -> None:
+    there = {path.stem for path in FOLDER.glob("*.md")} - {"README"}
+    assert there == set(runbooks.PAGES) == {*runbooks.RULES.values(), *runbooks.BY_HAND}
+
+
+def test_every_pain_of_the_operators_has_a_page() -> None:
+    assert {pain for page in runbooks.PAGES.values() for pain in page.pains} == set(range(1, 19))
+
+
+def test_the_index_is_made_from_the_table() -> None:
+    assert (FOLDER / "README.md").read_text() == runbooks.index(), "run python scripts/runbooks.py"
+
+
+@pytest.mark.parametrize("name", sorted(runbooks.PAGES))
+def test_a_page_has_all_its_parts_and_is_short(name: str) -> None:
+    text = (FOLDER / f"{name}.md").read_text()
+    assert text.startswith(f"# {runbooks.PAGES[name].title}\n")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
+    assert all(part.strip() for part in re.split(r"^## .*$", text, flags=re.MULTILINE))
+    assert len(text.splitlines()) <= LONGEST
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert [link for link in links if not (FOLDER / link).exists()] == []
+
+
+def test_pages_call_playbooks_that_are_there() -> None:
+    texts = [path.read_text() for path in FOLDER.glob("*.md")] + [page.fix for page in runbooks.PAGES.values()]
+    called = {name for text in texts for name in re.findall(r"auren\.stack\.([a-z_]+)", text)}
+    assert "site" in called
+    assert [name for name in sorted(called) if not (ROOT / "playbooks" / f"{name}.yml").exists()] == []
+
+
+def faults() -> list[dict[str, Any]]:
+    """The table of molecule/verify, read and not run: it needs a host."""
+    tree = ast.parse((ROOT / "molecule" / "verify" / "tests" / "faults.py").read_text())
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "Fault"]
+    found = []
+    for call in calls:
+        known = {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg in ("kinds", "page")}
+        found.append({"name": ast.literal_eval(call.args[0]), "kinds": (), "page": "", **known})
+    return found
+
+
+def test_every_fault_has_the_page_that_the_table_gives() -> None:
+    table = faults()
+    assert len(table) >= 20
+    for fault in table:
+        pages = {page.name if (page := runbooks.page_of(*kind.split())) else "" for kind in fault["kinds"]}
+        assert pages == {fault["page"]} != {""}, fault
+
+
+def test_a_label_says_which_part_of_a_page_it_is_about() -> None:
+    assert runbooks.source_of("http auren-pwa:8080/") == "page"
+    assert runbooks.source_of("http auren-pwa:8080/api/neuros/health") == "proxy"
+    assert runbooks.source_of("http neuros-advanced:8000") == runbooks.source_of("http one:80/metrics") == "http"
+    assert (runbooks.source_of("container auren-redis"), runbooks.source_of("disk /opt/x")) == ("container", "disk")
+
+
+def test_a_cause_says_its_page_and_pages_are_named_once() -> None:
+    checks = [
+        Checked("postgres db:5432", "db", "app", "fail", "auth", "does not accept the password"),
+        Checked("redis cache:6379", "cache", "app", "fail", "auth", "does not accept the password"),
+        Checked("container bridge", "bridge", "bridge", "fail", "absent", "bridge is not there: run site"),
+        Checked("tcp odd:1", "odd", "app", "fail", "nobody knows", "?"),
+    ]
+    _marked, causes = diagnose(checks, {})
+    assert {cause.service: cause.page for cause in causes} == {
+        "bridge": "removed-container",
+        "db": "password-drift",
+        "cache": "password-drift",
+        "odd": "",
+    }
+    assert runbooks.see(cause.page for cause in causes) == "see docs/runbooks/removed-container.md, docs/runbooks/password-drift.md"
+    assert runbooks.see([]) == ""
