@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
-from ansible_collections.auren.stack.plugins.module_utils import definition, guards, mounts, validate
+from ansible_collections.auren.stack.plugins.module_utils import definition, guards, mounts, secrets, validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, difference
@@ -159,6 +159,13 @@ def recreate_causes(service: Service, container: Container, wanted: Mapping[str,
     return causes
 
 
+def drifted_environment(service: Service, container: Container, values: Mapping[str, str]) -> list[str]:
+    """Environment keys in which the live container holds another secret than the project: its env file was edited, and Compose called by
+    hand. The label with its spec says nothing of it. None where the environment was not read."""
+    wanted = definition.secret_environment(service) if container.env else {}
+    return [key for key, template in wanted.items() if container.env.get(key, "") != secrets.fill(template, values)]
+
+
 def leftovers(names: Collection[str], house: House, observed: Observed) -> list[Container]:
     """Containers that Compose made for these services under a name for the moment, and that a run which was cut off left behind."""
     ours = (c for c in observed.snapshot.containers if c.belongs(house.project) and c.labels[LABEL_SERVICE] in names)
@@ -196,6 +203,9 @@ def _container_operation(service: Service, observed: Observed, wanted: Mapping[s
     causes = recreate_causes(service, container, wanted, observed.images.get(service.image))
     gone = [str(path.relative_to(service.house.directory)) for path in mounts.stale(service, container)]
     causes += [f"{path} is no longer the one that it has" for path in gone]
+    if not causes:
+        drifted = drifted_environment(service, container, observed.values)
+        causes += [f"its environment key {key} holds another secret than the project" for key in drifted]
     if leftovers([service.name], service.house, observed):  # the Engine may still be about to stop it, as Compose had asked
         causes.append("a run was cut off while it replaced it")
     if causes:

@@ -185,6 +185,23 @@ def test_a_missing_secret_for_a_volume_with_data_is_refused(kept: Project) -> No
     assert shown(refused, "the old one") + shown(refused, "another one") == []
 
 
+def test_a_client_that_was_given_another_value_by_hand_is_made_anew(project: Project) -> None:
+    """An edited env file and Compose called by hand: the container's label says that all is well."""
+    value = "p$a 'q' \"r\" =x #s %41"
+    client = project.service("client", compose={"environment": {"PASSWORD": "<<secret:password>>", "PLAIN": "1"}})
+    given = {"secret_specs": {"password": {}}, "secrets": {"password": value}}
+    project.do(client, **given)
+    assert project.do(client, **given).actions == []
+    path = project.directory / "secrets" / "env" / f"{project.called('client')}.env"
+    path.write_text("PASSWORD='drifted'\n")
+    project.compose("up", "--detach", "--no-deps", "--force-recreate", project.called("client"))
+    assert "PASSWORD=drifted" in project.inspect("client")["Config"]["Env"]
+    [action] = [one for one in project.do(client, **given).actions if "recreate" in one]
+    assert "its environment key PASSWORD holds another secret than the project" in action
+    assert f"PASSWORD={value}" in project.inspect("client")["Config"]["Env"]
+    assert project.do(client, **given).actions == []
+
+
 def test_a_changed_secret_is_a_cause_without_its_value(project: Project) -> None:
     specs = {"secret_specs": {"token": {}}}
     service = project.service("one", compose={"environment": {"TOKEN": "<<secret:token>>"}}, secrets=["token"])
