@@ -7,15 +7,16 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Callable
 
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import PATHS
 from ansible_collections.auren.stack.plugins.module_utils.evidence import Evidence
 from ansible_collections.auren.stack.plugins.module_utils.journal import journal_directory, read_runs
 from ansible_collections.auren.stack.plugins.module_utils.version import VERSION
 
+Run = Callable[[Sequence[str]], "tuple[int, str]"]  # a command of the host: its status, and what it printed
 RUNS = 5  # the last of the journal
 LARGEST = 256 * 1024  # bytes of a file that somebody wrote
 MOST = 300  # files of the project
@@ -33,11 +34,11 @@ def secrets_of(project: Path, into: Evidence) -> dict[str, str]:
     return found
 
 
-def gather(project: Path, into: Evidence, also: Iterable[str] = ()) -> None:
+def gather(project: Path, into: Evidence, run: Run, also: Iterable[str] = ()) -> None:
     """also: further directories whose disk counts, as the Engine's."""
     into.read("host.txt", _host)
     into.read("disk.txt", lambda: _disks([*PLACES, str(project), *also]))
-    into.read("engine.log", _engine_log)
+    into.read("engine.log", lambda: _engine_log(run))
     with into.tried("project"):
         for path in _files(project):
             into.read(f"project/{path.relative_to(project)}", lambda path=path: _text(path))  # type: ignore[misc]
@@ -71,9 +72,9 @@ def _disks(places: Sequence[str]) -> str:
     return "\n".join(seen.values())
 
 
-def _engine_log() -> str:
+def _engine_log(run: Run) -> str:
     """What systemd says of the Engine, where there is a systemd; else the end of the file that it writes on other hosts."""
-    said = [_command(("systemctl", "status", "docker", "--no-pager", "--lines", "0")), _command(ENGINE_LOG)]
+    said = [_command(run, ("systemctl", "status", "docker", "--no-pager", "--lines", "0")), _command(run, ENGINE_LOG)]
     path = Path("/var/log/docker.log")
     if not any(said) and path.exists():
         with path.open("rb") as file:
@@ -82,15 +83,13 @@ def _engine_log() -> str:
     return "\n".join(filter(None, said))
 
 
-def _command(words: Sequence[str]) -> str:
-    program = shutil.which(words[0], path=PATHS)
-    if not program:
+def _command(run: Run, words: Sequence[str]) -> str:
+    """What a command prints within five seconds; nothing where there is none of its name."""
+    program, limit = shutil.which(words[0], path=PATHS), shutil.which("timeout", path=PATHS)
+    if not program or not limit:
         return ""
-    try:
-        done = subprocess.run([program, *words[1:]], capture_output=True, timeout=5, check=False, stdin=subprocess.DEVNULL)
-    except subprocess.TimeoutExpired:
-        return f"{words[0]} gave no answer within 5 s"
-    return done.stdout.decode(errors="replace")
+    status, said = run([limit, "5", program, *words[1:]])
+    return f"{words[0]} gave no answer within 5 s" if status == 124 else said
 
 
 def _files(project: Path) -> Iterator[Path]:

@@ -153,7 +153,7 @@ from ansible_collections.auren.stack.plugins.module_utils.engine import Engine, 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.evidence import Evidence
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, container_from_inspect
-from ansible_collections.auren.stack.plugins.module_utils.module import run
+from ansible_collections.auren.stack.plugins.module_utils.module import run, runner
 from ansible_collections.auren.stack.plugins.module_utils.observation import host_identity, observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
 from ansible_collections.auren.stack.plugins.module_utils.redaction import WORD, Redactor, started_with
@@ -165,9 +165,10 @@ SOURCES = {"disk": "disk", **dict.fromkeys(("superfluous", "unknown", "address")
 
 
 class Reading:
-    """One bundle. given: values of secrets from the controller."""
+    """One bundle. given: values of secrets from the controller. run: runs a command of the host."""
 
-    def __init__(self, params: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    def __init__(self, params: Mapping[str, Any], given: Mapping[str, str], run: evidence_host.Run) -> None:
+        self.run = run
         self.params, self.project = params, Path(params["project_dir"])
         self.into = Evidence(Redactor(given.values()), time.monotonic() + params["budget"])
         self.stored = {**given, **evidence_host.secrets_of(self.project, self.into)}
@@ -191,7 +192,7 @@ class Reading:
             self.into.read("verification.json", lambda: _plain(self.params["verification"]))
         self._matters()
         root = [self.engine.root_dir()] if self.engine and self.engine.local else []
-        evidence_host.gather(self.project, self.into, root)
+        evidence_host.gather(self.project, self.into, self.run, root)
         if self.engine:
             window = evidence_engine.Window(self.params["lines"], self.params["minutes"], self.params["hours"])
             self.told = evidence_engine.gather(self.engine, self.raw, self._containers(), self.into, window)
@@ -254,7 +255,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     module.no_log_values.clear()
     module.params["secrets"] = {}
     module.params["verification"] = {}
-    reading = Reading(params, given)
+    reading = Reading(params, given, runner(module))
     reading.read()
     return result_of(reading, time.time())
 
