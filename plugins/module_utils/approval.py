@@ -40,7 +40,7 @@ def document(kind: str, state: HostState, plan: Plan, moves: Sequence[Any], look
         "format": 1,
         "kind": kind,
         "host": {"id": digest(state.host), "name": state.host[1]},
-        "operations": [{k: v for k, v in vars(op).items() if v} for op in plan.operations],
+        "operations": [op.to_data() for op in plan.operations],
         "warnings": list(plan.warnings),
         "steps": [step.to_data() for move in moves for step in move.steps],
         "containers": {

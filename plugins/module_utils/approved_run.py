@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Protocol
 
-from ansible_collections.auren.stack.plugins.module_utils import approval
+from ansible_collections.auren.stack.plugins.module_utils import approval, changes
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
@@ -117,6 +117,7 @@ def _do(engine: Engine, project: Path, work: Work, plan: Mapping[str, Any], who:
         apply.run()
     except StackError as error:
         journal.fail(error.message, apply.done)
+        changes.close(project)
         told = f"{error.message}. Done before that: {len(apply.done)} of {len(work.moves)} operations, in the journal as {journal.id}"
         raise StackError(told, error.kind, error.target, error.detail) from error
     seconds, verified = round(time.monotonic() - begin, 2), apply.verified()

@@ -213,6 +213,15 @@ def spec_causes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str
     return causes + [f"{_leaf_name(p)} removed" for p in before if p not in after]
 
 
+PLAIN = ("image", "restart", "mem_limit", "cpus", "ports", "volumes", "networks", "logging", "stop_grace_period")  # hold no secret
+
+
+def plain_values(service: Service) -> dict[str, str]:
+    """What of a definition may be shown with its value, as text: leaf → value. Environment, commands, files and labels are not in it."""
+    found = {path: value for path, value in _leaves(definition_of(service), "") if path.split(".", 1)[0] in PLAIN}
+    return {path: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for path, value in found.items()}
+
+
 def reload_digest(service: Service, values: Mapping[str, str]) -> str:
     """Digest of all files marked reload; empty when there are none."""
     files = service.files("reload")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import time
@@ -37,6 +38,7 @@ class Run:
 
     steps: all that were begun, in order; completed: the numbers, from 1, of those that are known to be done. undoes: the runs that a
     rollback takes back. outcome: done, failed, or cut off.
+    planned: the operations of its plan, as data. at_work: somebody is still writing it.
     """
 
     id: str
@@ -49,6 +51,8 @@ class Run:
     outcome: str = "cut off"
     record: Mapping[str, Any] = field(default_factory=dict)
     completed: frozenset[int] = frozenset()
+    planned: tuple[Mapping[str, Any], ...] = ()
+    at_work: bool = False
 
     def did(self, verb: str, target: str, completed: bool = True) -> bool:
         """Whether such a step was done; or, with completed false, at least begun."""
@@ -96,7 +100,9 @@ class Journal:
 
     def _make(self, path: Path) -> int:
         try:
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(handle, fcntl.LOCK_EX)  # until this process ends, however it does: who reads it knows that it is at work
+            return handle
         except FileExistsError:
             raise
         except OSError as error:
@@ -131,12 +137,25 @@ def read_runs(project: Path) -> list[Run]:
         paths = sorted(journal_directory(project).glob("*.jsonl"))
     except OSError:
         return []
-    runs = [run for path in paths if (run := _read(path)) is not None]
+    runs = [run for path in paths if (run := read_run(path)) is not None]
     return sorted(runs, key=lambda run: (run.began, run.id))
 
 
-def _read(path: Path) -> Run | None:
-    """None for one that was cut off before its heading was written: nothing had been done."""
+def _at_work(path: Path) -> bool:
+    with path.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def read_run(path: Path) -> Run | None:
+    """One run. None for one that was cut off before its heading was written: nothing had been done.
+
+    Raises StackError for a file that is no journal.
+    """
+    at_work = _at_work(path)  # asked first: what is read after it has an end
     lines = list(_entries(path))
     if not lines:
         return None
@@ -154,6 +173,8 @@ def _read(path: Path) -> Run | None:
             end.get("outcome", "done" if whole else "cut off"),
             {**head, **end},
             frozenset(line["done"] for line in lines if "done" in line),
+            tuple(one for one in head.get("operations", ()) if isinstance(one, dict)),
+            at_work,
         )
     except (KeyError, TypeError, ValueError) as error:
         said = f"{path} is no journal of this collection ({error}); move it away, and what it tells of cannot be taken back"

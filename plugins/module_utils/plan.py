@@ -33,6 +33,10 @@ class Operation:
     def text(self) -> str:
         return f"{self.kind} {self.target}: {self.cause}" + (f" ({self.notice})" if self.notice else "")
 
+    def to_data(self) -> dict[str, str]:
+        """As a plan, a journal and a record of changes hold it: what is empty is left out."""
+        return {key: value for key, value in vars(self).items() if value}
+
 
 @dataclass
 class Plan:

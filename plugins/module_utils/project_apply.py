@@ -41,6 +41,7 @@ class Apply:
         self.kept: dict[str, str] = {}  # name under which an image is kept → the id that had this name before
         self.replaced: list[str] = []  # images that may be needed no more when all is well
         self.doors: dict[str, Door] = {}
+        self.absent: dict[str, float] = {}  # who was made anew → seconds without an answer, or until it was healthy where nobody asked
         self.warnings: list[str] = []
         self.rotator = Rotator(engine, self.house.directory, self.house.network, observed.rotations)
 
@@ -141,6 +142,8 @@ class Apply:
         for kind in ("create", "recreate", "start"):
             for name in self.work.plan.targets(kind):
                 self._line(kind, name, self.gate.seconds(name), self._closed(name))
+                if kind == "recreate" and self._had_run(name):
+                    self.absent.setdefault(name, self.gate.seconds(name))
 
     def _begin(self, names: list[str], recreated: list[str]) -> None:
         for name in names:
@@ -183,6 +186,8 @@ class Apply:
     def _closed(self, name: str) -> str:
         door = self.doors.pop(name, None)
         refused = door.close() if door else 0.0
+        if door and door.was_open:
+            self.absent[name] = refused
         return f"; new connections were refused for {refused:.2f} s" if door and door.was_open else ""
 
     def _keep_present(self, name: str) -> None:
@@ -266,6 +271,14 @@ class Apply:
 
     def _had_container(self, name: str) -> bool:
         return self.observed.snapshot.container(name) is not None
+
+    def _had_run(self, name: str) -> bool:
+        container = self.observed.snapshot.container(name)
+        return container is not None and container.running
+
+    def felt(self) -> str:
+        """Who was away for how long; empty for nobody."""
+        return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.absent.items())
 
     def _restore_files(self) -> None:
         """Files that had a previous version; a new one stays, for a service that is left to be looked at may hold on to it."""

@@ -209,13 +209,23 @@ def _container_operation(service: Service, observed: Observed, wanted: Mapping[s
     if leftovers([service.name], service.house, observed):  # the Engine may still be about to stop it, as Compose had asked
         causes.append("a run was cut off while it replaced it")
     if causes:
-        before = container.image if container.image != service.image else "as created"
-        return Operation("recreate", service.name, ", ".join(causes), before=before, after=", ".join(causes))
+        before, after = _values(service, container, observed)
+        return Operation("recreate", service.name, ", ".join(causes), before=before or "as created", after=after or ", ".join(causes))
     if not container.running:
         return Operation(
             "start", service.name, f"it is {container.state} (exit code {container.exit_code})", before=container.state, after="running"
         )
     return None
+
+
+def _values(service: Service, container: Container, observed: Observed) -> tuple[str, str]:
+    """What differs from the last declaration and may be shown, as it was and as it is to be."""
+    record = observed.declared.get(service.name)
+    old, new = definition.plain_values(record.service) if record else {}, definition.plain_values(service)
+    old["image"] = container.image
+    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name) and (record or name == "image")]
+    told = ["; ".join(f"{name} {values[name]}" for name in names if name in values) for values in (old, new)]
+    return told[0], told[1]
 
 
 def _reload_operation(service: Service, observed: Observed, changed: list[Path]) -> Operation | None:

@@ -10,15 +10,15 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
-from ansible_collections.auren.stack.plugins.module_utils import definition, files, site_record
+from ansible_collections.auren.stack.plugins.module_utils import changes, definition, files, site_record
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.journal import journal_directory
+from ansible_collections.auren.stack.plugins.module_utils.journal import Journal, Run, journal_directory
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.module import planned
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
@@ -31,6 +31,9 @@ from ansible_collections.auren.stack.plugins.module_utils.project import (
     read_declared,
 )
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import forgotten
+from ansible_collections.auren.stack.plugins.module_utils.version import VERSION
+
+WAY_BACK = "ansible-playbook auren.stack.site starts it again; data that was not removed by name is still there"
 
 
 def _unknown(names: list[str], declared: dict[str, Declared]) -> list[StackError]:
@@ -180,13 +183,38 @@ class Leaving:
         files.write(declared_file(self.house.directory, self.declared))
 
 
-def leave(engine: Engine, house: House, asked: Leave, check_mode: bool) -> dict[str, Any]:
-    """Stop or remove; the module's result."""
+def leave(engine: Engine, house: House, asked: Leave, who: str, check_mode: bool) -> dict[str, Any]:
+    """Stop or remove; the module's result. who: for the record, which goes along when all of the project goes."""
     declared = read_declared(house.directory)
     snapshot = engine.snapshot(list(declared))
     plan = plan_leave(house, declared, snapshot, asked)
     plan.refuse_conflicts()
-    result = {**planned(plan), "kept_volumes": kept_volumes(declared, snapshot, asked)}
+    result = {**planned(plan), "kept_volumes": kept_volumes(declared, snapshot, asked), "record": {}}
     if not check_mode and plan.changed:
-        result["operations"] = Leaving(engine, house, declared).run(plan)
+        result.update(_left(engine, house, declared, plan, {"who": who, "host": os.uname().nodename}))
     return result
+
+
+def _left(engine: Engine, house: House, declared: dict[str, Declared], plan: Plan, about: Mapping[str, str]) -> dict[str, Any]:
+    begin, operations, leaving = time.time(), [operation.to_data() for operation in plan.operations], Leaving(engine, house, declared)
+    heading: dict[str, Any] = {**about, "operations": operations}
+    journal = Journal(house.directory, site_record.KIND, heading)
+    known = declared_path(house.directory).parent.is_dir()  # else there is nothing of the project, and nothing of it shall be left
+    if known:
+        journal.open()
+    away = ", ".join(plan.targets("stop"))
+    end: dict[str, Any] = {"seconds": 0.0, "downtime": f"{away} until the next site" if away else "", "way_back": WAY_BACK}
+    try:
+        end["operations"] = leaving.run(plan)
+    except StackError as error:
+        if known:
+            journal.fail(error.message, [])
+            changes.close(house.directory)
+        raise
+    end["seconds"] = round(time.time() - begin, 2)
+    if known:
+        journal.end("done", **end)
+        changes.close(house.directory)
+    run = Run(journal.id, site_record.KIND, begin, about["who"], outcome="done", planned=tuple(operations))
+    told = {**heading, **end, "version": VERSION, "ended": time.time()}
+    return {"operations": end["operations"], "record": changes.record_of(replace(run, record=told))}

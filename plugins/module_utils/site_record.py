@@ -2,17 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The record of a run that changed the Compose project: what it replaced, and where the previous definition is kept.
 
-Written after the run, for people who want to go back by hand: `rollback` shows it, and does nothing of it. Only files that hold
+For people who want to go back by hand: `rollback` shows it, and does nothing of it. Only files that hold
 placeholders in the place of secrets are kept; of a file with values only the name is recorded.
 """
 
 from __future__ import annotations
 
-import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
+from ansible_collections.auren.stack.plugins.module_utils import changes
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
@@ -22,35 +23,51 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Image, Sn
 from ansible_collections.auren.stack.plugins.module_utils.project import declared_path
 
 KIND = "site"
+FIRST = "nothing was there before: ansible-playbook auren.stack.clean removes what was made"
+BACK = "what had a previous state was put back into it"
 
 
-def record(
-    engine: Engine, project: Path, snapshot: Snapshot, replaced: list[str], before: Mapping[str, Before], about: Mapping[str, Any]
-) -> str:
-    """Write the record; a warning when that is not possible, for the run itself is done. Empty when all is well.
+class SiteRecord:
+    """The journal of one run. It is begun before the first change, so that a run that was killed is known; whatever goes wrong with it
+    is a warning, for it takes nothing back.
 
-    snapshot: from before the run. replaced: the services that were made anew. before: the files as they were. about: further keys.
+    warning: empty when all is well.
     """
-    journal = Journal(project, KIND, {})
-    try:
-        journal.open()
-        lines = [line for name in replaced for line in _image(engine, snapshot, name)]
-        lines += _kept(project, journal.id, before)
-        journal.end("done", replaced=lines, **about)
-    except StackError as error:
-        return f"the run is done, and there is no record of what it replaced: {error.message}"
-    return ""
 
+    def __init__(self, engine: Engine, project: Path, snapshot: Snapshot, heading: Mapping[str, Any]) -> None:
+        """snapshot: from before the run. heading: who, and the operations as data."""
+        self.engine, self.project, self.snapshot, self.warning = engine, project, snapshot, ""
+        self.journal = Journal(project, KIND, {"host": os.uname().nodename, **heading})
+        self._safely(self.journal.open)
 
-def record_refusal(engine: Engine, project: Path, snapshot: Snapshot, service: Service, tried: Image | None, reason: str) -> None:
-    """Write down which image was tried, which one goes on, and why. The refusal itself is told anyway, so nothing is raised."""
-    journal = Journal(project, KIND, {})
-    old = snapshot.container(service.name)
-    lines = [f"{service.name}: its image is {old.image}, {_known(engine, old.image_id)} (it goes on)"] if old else []
-    lines += [f"{service.name}: {service.image}, {_digest(tried, tried.id)} was tried and refused"] if tried else []
-    with contextlib.suppress(StackError):
-        journal.open()
-        journal.end("failed", error=reason, refused=lines)
+    def done(self, replaced: list[str], before: Mapping[str, Before], about: Mapping[str, Any]) -> None:
+        """replaced: the services that were made anew. before: the files as they were. about: further keys."""
+
+        def end() -> None:
+            lines = [line for name in replaced for line in _image(self.engine, self.snapshot, name)]
+            lines += _kept(self.project, self.journal.id, before)
+            kept = journal_directory(self.project) / self.journal.id
+            way_back = f"set the inventory back and run site; the previous definitions are in {kept}" if kept.exists() else FIRST
+            self.journal.end("done", replaced=lines, **{"way_back": way_back, **about})
+
+        self._safely(end)
+
+    def failed(self, error: StackError, done: list[str], service: Service | None = None, tried: Image | None = None) -> None:
+        """Write down what failed; of a candidate also which image was tried, which one goes on. The failure itself is told anyway."""
+        old = self.snapshot.container(service.name) if service else None
+        lines = [f"{old.name}: its image is {old.image}, {_known(self.engine, old.image_id)} (it goes on)"] if old else []
+        if service and tried:
+            lines.append(f"{service.name}: {service.image}, {_digest(tried, tried.id)} was tried and refused")
+        self._safely(lambda: self.journal.end("failed", error=error.message.splitlines()[0], refused=lines, operations=done, way_back=BACK))
+        changes.close(self.project)
+
+    def _safely(self, write: Callable[[], None]) -> None:
+        if self.warning:
+            return
+        try:
+            write()
+        except StackError as error:
+            self.warning = f"there is no record of this run and of what it replaced: {error.message}"
 
 
 def _known(engine: Engine, image_id: str) -> str:

@@ -36,6 +36,15 @@ options:
     type: list
     elements: str
     default: []
+  who:
+    description: Who asks for it, for the record.
+    type: str
+    default: ""
+  obtained:
+    description: What the same run did before, a line each, for the record. Images that it pulled, built or loaded.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -66,6 +75,20 @@ operations:
   returned: always
   type: list
   elements: str
+changes:
+  description: The operations of the plan as data, with C(kind), C(target), C(cause), C(before), C(after) and C(notice).
+  returned: when O(state=present)
+  type: list
+  elements: dict
+record:
+  description: What was stopped or removed, as a record of the change; empty when nothing was.
+  returned: when O(state=stopped) or O(state=absent)
+  type: dict
+run:
+  description: Which run this is in the host's journal; empty when it changed nothing.
+  returned: when O(state=present)
+  type: str
+  sample: 20261126T055259Z-site
 services:
   description: The services of the project with their state, image, addresses and how to look at them.
   returned: when O(state=present)
@@ -87,6 +110,7 @@ failure:
   type: dict
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -98,12 +122,13 @@ from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
+from ansible_collections.auren.stack.plugins.module_utils.project import Observed
 from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
-from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
+from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, plan_present
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
-from ansible_collections.auren.stack.plugins.module_utils.site_record import record, record_refusal
+from ansible_collections.auren.stack.plugins.module_utils.site_record import SiteRecord
 
 
 def settle(engine: Engine, services: dict[str, Service]) -> None:
@@ -135,23 +160,32 @@ def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> d
     replaced = work.plan.targets("create", "recreate")
     if replaced:
         compose.check_version(may_be_missing=module.check_mode)
+    result.update(changes=[operation.to_data() for operation in work.plan.operations], run="")
     if not module.check_mode:
-        if work.plan.changed or work.files:
-            apply, offered = Apply(engine, compose, observed, work, lock), dict(observed.images)
-            try:
-                apply.run()
-            except StackError as error:
-                if error.kind == "candidate":
-                    refused = services[error.target]
-                    tried = offered.get(refused.image)
-                    record_refusal(engine, home.directory, observed.snapshot, refused, tried, error.message)
-                raise
-            result["operations"] = apply.done
-            recorded = {"operations": apply.done, "replaced_services": replaced}
-            problem = record(engine, home.directory, observed.snapshot, replaced, apply.before, recorded)
-            result["warnings"] = [*result["warnings"], *apply.warnings, *([problem] if problem else [])]
+        if work.plan.changed or work.files or module.params["obtained"]:
+            result.update(converge(module, engine, observed, work, Apply(engine, compose, observed, work, lock)))
         settle(engine, services)
     return {**result, **overview(engine, observed, work.merged)}
+
+
+def converge(module: AnsibleModule, engine: Engine, observed: Observed, work: Work, apply: Apply) -> dict[str, Any]:
+    """Do the plan and write it down; what it adds to the result."""
+    project, offered, begin = apply.house.directory, dict(observed.images), time.monotonic()
+    heading = {"who": module.params["who"], "images": module.params["obtained"]}
+    operations = [operation.to_data() for operation in work.plan.operations]
+    kept = SiteRecord(engine, project, observed.snapshot, {**heading, "operations": operations})
+    try:
+        apply.run()
+    except StackError as error:
+        refused = work.called[error.target] if error.kind == "candidate" else None
+        kept.failed(error, apply.done, refused, offered.get(refused.image) if refused else None)
+        raise
+    replaced = work.plan.targets("create", "recreate")
+    about: dict[str, Any] = {"operations": apply.done, "replaced_services": replaced, "downtime": apply.felt()}
+    about["seconds"] = round(time.monotonic() - begin, 2)
+    kept.done(replaced, apply.before, {**about, **({"way_back": PREVIOUS_PAGE} if apply.kept else {})})
+    warnings = [*work.plan.warnings, *apply.warnings, *filter(None, [kept.warning])]
+    return {"operations": apply.done, "run": kept.journal.id, "warnings": warnings}
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
@@ -163,7 +197,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         return present(module, engine, home, lock)
     remembering = [options["volume"] for options in module.params["secret_specs"].values() if options.get("volume")]
     asked = Leave(module.params["state"], module.params["names"], module.params["remove_volumes"], remembering)
-    return leave(engine, home, asked, module.check_mode)
+    return leave(engine, home, asked, module.params["who"], module.check_mode)
 
 
 ARGUMENTS: dict[str, Any] = {
@@ -171,7 +205,10 @@ ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
     "names": {"type": "list", "elements": "str", "default": []},
     "remove_volumes": {"type": "list", "elements": "str", "default": []},
+    "who": {"type": "str", "default": ""},
+    "obtained": {"type": "list", "elements": "str", "default": []},
 }
+PREVIOUS_PAGE = "ansible-playbook auren.stack.pwa -e pwa_rollback=true"
 
 
 def main() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.auren.stack.plugins.module_utils.expectations import OWN
+from ansible_collections.auren.stack.plugins.module_utils.layers import LAYERS
 from ansible_collections.auren.stack.plugins.module_utils.probes.registry import OPTIONS, PROBES
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml"))
-ENTRY_KEYS = {"name", "role", "build", "compose", "data", "aliases", "runs_as", "needs"}
+ENTRY_KEYS = {"name", "role", "layer", "purpose", "build", "compose", "data", "aliases", "runs_as", "needs"}
 ENTRY_KEYS |= {"files", "reload", "secrets", "facts", "gate", "look", "checks", "candidate"}
 OF_THE_HOUSE = {"container_name", "networks", "logging", "labels", "depends_on", "env_file"}  # added to every service
 PLACEHOLDER = re.compile(r"<<secret:([a-z0-9_]+)(?::(?:url|json|pgpass))?>>")
@@ -115,6 +116,8 @@ def test_entries_have_known_keys(role: str) -> None:
     for entry in entries(role):
         assert not set(entry) - ENTRY_KEYS, entry["name"]
         assert not set(entry["compose"]) & OF_THE_HOUSE, entry["name"]
+        assert entry["layer"] in LAYERS, entry["name"]
+        assert entry["purpose"], entry["name"]
         assert {data.get("guard", "postgres") for data in entry.get("data", [])} <= {"postgres", "kafka"}, entry["name"]
         assert all(re.fullmatch(r"\d+:\d+|\{\{.*\}\}", entry[key]) for key in ("runs_as",) if key in entry), entry["name"]
 
