@@ -18,7 +18,7 @@ comma := ,
 quoted := $(foreach volume,$(DATA),"$(volume)")
 space := $() $()
 
-.PHONY: help venv up down clean pwa verify streamline rollback docs check test test-full bench bench-full troubleshoot
+.PHONY: help venv up down clean pwa verify streamline rollback docs check test test-full bench bench-full troubleshoot document
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,8 @@ verify: $(RUN) ## prove that the services work for those who use them; reports i
 
 troubleshoot: $(RUN) ## pack what somebody needs to look at this host, without secrets, and say what is likely behind its trouble
 	ansible-playbook playbooks/troubleshoot.yml -i inventory/local.yml $(ARGS)
+document: $(RUN) ## write the architecture document from live state into auren-reports/; ARGS="-e auren_audit=FILE.md" audits an older one
+	ansible-playbook playbooks/document.yml -i inventory/local.yml $(ARGS)
 
 streamline: $(RUN) ## bring hand-run containers together on the one network: the plan, then it asks
 	ansible-playbook playbooks/streamline.yml -i inventory/local.yml $(ARGS)

@@ -38,6 +38,8 @@ def _container(one: Container, service: Service | None, image: Image | None) -> 
     labels = image.labels if image else {}
     return {
         "name": one.name,
+        "id": one.id[:12],
+        "image_id": one.image_id,
         "role": service.role if service else "",
         "made": "by auren.stack" if one.ours else one.origin(),
         "image": one.image,

@@ -214,6 +214,7 @@ def _left(engine: Engine, house: House, declared: dict[str, Declared], plan: Pla
     end["seconds"] = round(time.time() - begin, 2)
     if known:
         journal.end("done", **end)
+    if declared_path(house.directory).exists():  # else the records went along
         changes.close(house.directory)
     run = Run(journal.id, site_record.KIND, begin, about["who"], outcome="done", planned=tuple(operations))
     told = {**heading, **end, "version": VERSION, "ended": time.time()}

@@ -53,6 +53,12 @@ containers:
       description: Its name.
       type: str
       sample: auren-redis
+    id:
+      description: The first twelve characters of its id.
+      type: str
+    image_id:
+      description: Id of the image that it was made from.
+      type: str
     role:
       description: Which role declares it; empty for one that is not declared.
       type: str

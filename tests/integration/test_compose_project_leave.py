@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.auren.stack.plugins.module_utils import changes
 
 from tests.integration.harness import Project, docker, image
 
@@ -40,7 +41,11 @@ def test_stopped_keeps_everything_and_present_starts_it_again(project: Project) 
     assert len(project.do(state="stopped").actions) == 2
     assert names(project, "exited") == {first, second, third}
     assert not project.do(state="stopped").changed
-    assert project.state()["files"] == files
+    left = project.state()["files"]
+    assert {path: left[path] for path in left if "changes.jsonl" not in path and not path.startswith(".auren/journal/")} == {
+        path: files[path] for path in files if not path.startswith(".auren/journal/")
+    }
+    assert [record["operations"][-1]["kind"] for record in changes.read(project.directory)] == ["create", "stop", "stop"]
     assert {a.rpartition(" (")[0] for a in project.do(*services, **specs(project)).actions} == {
         f"start {name}: it is exited" for name in (first, second, third)
     }

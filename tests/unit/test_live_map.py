@@ -32,6 +32,8 @@ def test_everything_that_runs_whoever_has_made_it() -> None:
     assert (first["name"], first["made"], first["role"], first["restart_policy"]) == ("by-hand", "by the Compose project old", "", "no")
     assert second == {
         "name": "one",
+        "id": ONE.id[:12],
+        "image_id": ONE.image_id,
         "role": "cache",
         "made": "by auren.stack",
         "image": "img:1",

@@ -1,0 +1,122 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a host differs from what is declared on it, as lines and as one line for a message."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: drift
+author: The auren.stack authors (@auren)
+version_added: 0.1.0
+short_description: How a host differs from its declaration
+description:
+  - Puts together what M(auren.stack.compose_project) would change, and what M(auren.stack.stack_info) found that nobody declared.
+  - What is no matter of the declaration (a service that is not healthy, a disk that is full) is none; the checks tell of it.
+positional: _input, live, images, network, host
+options:
+  _input:
+    description: Result of M(auren.stack.compose_project) in check mode, also a failed one.
+    type: dict
+    required: true
+  live:
+    description: Result of M(auren.stack.stack_info).
+    type: dict
+    required: true
+  images:
+    description: What would be done to obtain images, a line each.
+    type: list
+    elements: str
+    required: true
+  network:
+    description: The one network that the services are declared on.
+    type: str
+    required: true
+  host:
+    description: Name of the host.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ (service_result | auren.stack.drift(live, [], 'auren-network', inventory_hostname)).line }}"
+"""
+
+RETURN = r"""
+_value:
+  description: C(drifted), C(line) for a message, and C(lines) with all that differs.
+  type: dict
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils.statements import strange_networks
+
+OF_A_SERVICE = ("policy", "edited", "ports", "twice", "twice_alias", "cannot_start")  # what the plan does not see, or not from the service
+SHOWN = 3  # services that the line names
+
+
+def _owner(operation: Mapping[str, str], names: Sequence[str]) -> str:
+    """The service that an operation is about; empty for the project as a whole."""
+    target = operation["target"]
+    if target in names:
+        return target
+    parts = target.replace(".yml", "").replace(".env", "").split("/")
+    return next((part for part in parts[1:] if part in names), "")
+
+
+def _services(planned: Sequence[Mapping[str, str]], live: Mapping[str, Any], names: Sequence[str], network: str) -> dict[str, list[str]]:
+    """Name → what differs."""
+    found: dict[str, list[str]] = {}
+    for one in planned:
+        name = _owner(one, names)
+        told = one["cause"] if name == one["target"] else f"{one['kind']} {one['target']}: {one['cause']}"
+        if name and one["kind"] != "try":
+            found.setdefault(name, []).append(told)
+    for one in live["findings"]:
+        if one["kind"] in OF_A_SERVICE and one["target"] in names:
+            found.setdefault(one["target"], []).append(one["line"])
+    for one in live["containers"]:
+        others = sorted(set(one["networks"]) - {network}) if one["name"] in names else []
+        if others:
+            found.setdefault(one["name"], []).append(f"it is also on {', '.join(others)}")
+    return dict(sorted(found.items()))
+
+
+def _count(number: int, word: str) -> list[str]:
+    return [f"{number} {word}{'' if number == 1 else 's'}"] if number else []
+
+
+def _named(differ: Mapping[str, Sequence[str]], of: int) -> list[str]:
+    """As in: 2 of 11 services differ (auren-redis: mem_limit changed; auren-kafka: it is exited)."""
+    if not differ:
+        return []
+    told = [f"{name}: {', '.join(causes)}" for name, causes in list(differ.items())[:SHOWN]] + ["…"] * (len(differ) > SHOWN)
+    return [f"{len(differ)} of {of} services {'differs' if len(differ) == 1 else 'differ'} ({'; '.join(told)})"]
+
+
+def drift(result: Mapping[str, Any], live: Mapping[str, Any], images: Sequence[str], network: str, host: str) -> dict[str, Any]:
+    """All of it. A plan that is refused is drift: the reasons are the lines."""
+    planned = list(result.get("changes") or [])
+    created = {one["target"] for one in planned if one["kind"] == "create"}
+    names = sorted({one["name"] for one in live["containers"] if one["role"]} | created)
+    differ = _services(planned, live, names, network)
+    others = [f"{one['kind']} {one['target']}: {one['cause']}" for one in planned if not _owner(one, names)]
+    forbidden = str(result.get("msg", "")).splitlines() if result.get("failed") else []
+    unknown = [one["line"] for one in live["findings"] if one["kind"] in ("unknown", "superfluous")]
+    networks = [f"the network {name} is not declared" for name in strange_networks(live["networks"], network)]
+    parts = _named(differ, len(names)) + _count(len(others), "other difference") + _count(len(images), "image")
+    parts += _count(len(unknown), "unknown container") + _count(len(networks), "unknown network")
+    parts += [f"site would refuse: {forbidden[0]}"] if forbidden else []
+    lines = [f"{name}: {told}" for name, all_told in differ.items() for told in all_told]
+    line = f"{host} drifted: {', '.join(parts)}" if parts else f"{host} is as declared: {len(names)} services"
+    return {"drifted": bool(parts), "line": line, "lines": [*lines, *others, *images, *unknown, *networks, *forbidden]}
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"drift": drift}

@@ -1,0 +1,62 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Commands that a person can type on this host to see for himself. Pure; each is one that works there, with nothing installed for it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils import validate
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service
+
+HOST = "host"
+GET = "import urllib.request as r, ssl; print(r.urlopen('{url}', context=ssl._create_unverified_context()).status)"
+
+
+def commands(services: Mapping[str, Service], running: Collection[str], network: str, curl: bool, python: str) -> list[dict[str, str]]:
+    """``what`` and ``line``. running: names of the containers that run. curl: the host has it. python: the host's, for where not."""
+    here = [service for name, service in sorted(services.items()) if name in running]
+    found = [("All containers of the project", _compose(services)), ("Who is on the network, with addresses", _network(network))]
+    found += [(f"The health of {one.name}, as the Engine sees it", _health(one)) for one in here if one.gated_by_health]
+    found += [(f"The health check of {one.name}, asked now", line) for one in here if (line := _check(one))]
+    found += [(f"{one.name} from this host", _get(url, curl, python)) for one in here for url in _urls(one)]
+    return [{"what": what, "line": line} for what, line in found if line]
+
+
+def _compose(services: Mapping[str, Service]) -> str:
+    home = next((service.house for service in services.values() if service.house.project), None)  # else it is not the project's yet
+    return f"docker compose --file {shlex.quote(str(home.directory / 'docker-compose.yml'))} ps --all" if home else "docker ps --all"
+
+
+def _network(name: str) -> str:
+    return f"docker network inspect --format '{{{{range .Containers}}}}{{{{println .Name .IPv4Address}}}}{{{{end}}}}' {shlex.quote(name)}"
+
+
+def _health(service: Service) -> str:
+    return f"docker inspect --format '{{{{.State.Health.Status}}}}' {shlex.quote(service.name)}"
+
+
+def _check(service: Service) -> str:
+    """The declared health check, as Docker itself runs it: its tools are in the image, its password is read inside."""
+    test: Any = (service.compose.get("healthcheck") or {}).get("test")
+    if not service.gated_by_health or not test:
+        return ""
+    words = ["sh", "-c", test] if isinstance(test, str) else ["sh", "-c", test[1]] if test[0] == "CMD-SHELL" else list(test[1:])
+    return " ".join(shlex.quote(str(word)) for word in ["docker", "exec", service.name, *words])
+
+
+def _urls(service: Service) -> Iterable[str]:
+    """What is promised to the host over HTTP."""
+    for check in service.entry.get("checks") or []:
+        wanted = check.get("probe") == "http" and HOST in (check.get("from") or []) and str(check.get("status") or 200) == "200"
+        place = validate.published(service, int(check.get("port") or 0)) if wanted else None
+        if place:
+            yield f"{'https' if check.get('tls') else 'http'}://{place[0]}:{place[1]}{check.get('path') or '/'}"
+
+
+def _get(url: str, curl: bool, python: str) -> str:
+    if curl:
+        return f"curl --fail --silent --show-error --insecure --output /dev/null --write-out '%{{http_code}}\\n' {shlex.quote(url)}"
+    return f"{python} -c {shlex.quote(GET.format(url=url))}"

@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the architecture document says, from live state, and what was changed on the host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_document
+short_description: What the architecture document says, from live state, and the records of what was changed
+version_added: 0.1.0
+description:
+  - Reads containers, networks and images of a host, takes the result of a verification, and returns statements for people, each with how it
+    was observed and since when it has held. Nothing in them changes by itself, so the statements of an unchanged host are the same.
+  - Keeps a digest of each statement, and since when it has held, in C(.auren/known.json) below O(project_dir). It is written when something
+    is new or another, and not else.
+  - Adds to C(.auren/changes.jsonl) a record of every run in the journal that has none.
+extends_documentation_fragment: [auren.stack.common, auren.stack.declared]
+options:
+  checks:
+    description: RV(auren.stack.service_verification#module:checks) of a verification of all services that was made just now.
+    type: list
+    elements: dict
+    default: []
+  verification:
+    description: Its result in a line, for the record of O(run).
+    type: str
+    default: ""
+  run:
+    description: Which run in the journal the verification was made after; empty for none.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    description: Reads the same, and writes neither file.
+  diff_mode:
+    support: none
+    description: The documents are written on the controller.
+notes:
+  - Needs root for the files that containers have mounted, and for the project's own.
+"""
+
+EXAMPLES = r"""
+- name: Read what the document says
+  auren.stack.stack_document:
+    project_dir: /opt/auren/docker
+    checks: "{{ verification_result.checks }}"
+  register: document
+"""
+
+RETURN = r"""
+actions:
+  description: What was written.
+  returned: success
+  type: list
+  elements: str
+  sample: ["write .auren/known.json: 3 statements are new or changed"]
+document:
+  description:
+    - C(overview), C(services), C(strangers) (containers that nobody declared), C(networks), C(places) on them, C(connections) and
+      C(remarks), each a list of rows with C(facts), which have C(what), C(value), C(seen) and C(since).
+    - C(nodes) with C(name), C(layer) and C(status) for the diagram, and C(commands) with C(what) and C(line).
+  returned: success
+  type: dict
+new:
+  description: The statements that are new, changed, or not said any more.
+  returned: success
+  type: list
+  elements: str
+  sample: ["service/auren-redis/container"]
+records:
+  description: The records of all changes, the oldest first.
+  returned: success
+  type: list
+  elements: dict
+added:
+  description: Those of them that were added by this run.
+  returned: success
+  type: list
+  elements: dict
+failure:
+  description: Kind, object and detail of a failure.
+  returned: failure
+  type: dict
+"""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.auren.stack.plugins.module_utils import changes, live_map, secrets, statements
+from ansible_collections.auren.stack.plugins.module_utils.container_checks import seen_of
+from ansible_collections.auren.stack.plugins.module_utils.document import Reading, dated, parts, read_known, write_known
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.known_commands import commands
+from ansible_collections.auren.stack.plugins.module_utils.module import run
+from ansible_collections.auren.stack.plugins.module_utils.observation import observe
+from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
+
+
+def secret_values(project: Path) -> set[str]:
+    """The values of the secrets on this host, in every form in which one may be seen."""
+    paths = [path for path in (project / "secrets").glob("*") if path.is_file()]
+    return {form for path in paths if (value := path.read_text(errors="replace")) for form in secrets.forms(value)}
+
+
+def reading_of(params: dict[str, Any], project: Path) -> Reading:
+    engine = Engine()
+    services = declared_services(project, params["declared"], params["network"])
+    state = observe(engine, flows_over=())
+    images = {ref: engine.image(ref) for ref in sorted({container.image_id for container in state.containers})}
+    seen = {name: seen_of(engine, service, state.containers, state.networks) for name, service in services.items()}
+    remarks = live_map.remarks(state, services, seen, params["network"])
+    known = {ref: image for ref, image in images.items() if image}
+    return Reading(state, services, known, remarks, params["checks"], params["network"], str(engine.info()["Version"]))
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    params, project, begin = module.params, Path(module.params["project_dir"]), time.time()
+    module.no_log_values.update(secret_values(project))
+    added = changes.missing(project, {params["run"]: params["verification"]})
+    records = [*changes.read(project), *added]
+    reading, known = reading_of(params, project), read_known(project)
+    document, since = dated(parts(reading), known, changes.utc(begin))
+    running = [container.name for container in reading.state.containers if container.running]
+    python = shutil.which("python3") or sys.executable
+    lines = commands(reading.services, running, params["network"], bool(shutil.which("curl")), python)
+    document["commands"] = [one for one in lines if not any(value in one["line"] for value in module.no_log_values)]
+    new = statements.changed(known, since)
+    actions = [f"write .auren/known.json: {len(new)} statements are new or changed"] if new else []
+    actions += [f"add to .auren/changes.jsonl: {record['run']}" for record in added]
+    if added and not module.check_mode:
+        changes.add(project, added)
+    if new and not module.check_mode:
+        write_known(project, since)
+    return {"changed": bool(actions), "actions": actions, "document": document, "new": new, "records": records, "added": added}
+
+
+ARGUMENTS: dict[str, Any] = {
+    **DECLARED,
+    "checks": {"type": "list", "elements": "dict", "default": []},
+    "verification": {"type": "str", "default": ""},
+    "run": {"type": "str", "default": ""},
+}
+
+
+def main() -> None:
+    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()
