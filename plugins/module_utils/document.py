@@ -67,7 +67,7 @@ def parts(reading: Reading) -> dict[str, Any]:
         "overview": _overview(reading, live),
         "services": [one for one in services if one["declared"]],
         "strangers": [one for one in services if not one["declared"]],
-        "networks": [_network(one, reading) for one in live_map.networks(reading.state)],
+        "networks": [_network(one, reading) for one in live_map.networks(reading.state) if one["containers"] or one["driver"] == "bridge"],
         "places": _places(live),
         "connections": [{**vars(one), "checks": list(one.checks), "statements": [one.statement]} for one in arrows],
         "remarks": [

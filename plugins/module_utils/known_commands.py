@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import validate
@@ -15,19 +16,32 @@ HOST = "host"
 GET = "import urllib.request as r, ssl; print(r.urlopen('{url}', context=ssl._create_unverified_context()).status)"
 
 
-def commands(services: Mapping[str, Service], running: Collection[str], network: str, curl: bool, python: str) -> list[dict[str, str]]:
-    """``what`` and ``line``. running: names of the containers that run. curl: the host has it. python: the host's, for where not."""
-    here = [service for name, service in sorted(services.items()) if name in running]
-    found = [("All containers of the project", _compose(services)), ("Who is on the network, with addresses", _network(network))]
+@dataclass(frozen=True)
+class Host:
+    """What there is to type with. running: names of the containers that run. project: its Compose file; empty where there is none yet.
+
+    curl: the host has it. python: the host's, for where it has not.
+    """
+
+    running: Collection[str]
+    network: str
+    project: str
+    curl: bool
+    python: str
+
+
+def commands(services: Mapping[str, Service], host: Host) -> list[dict[str, str]]:
+    """``what`` and ``line``, from the whole to the single service."""
+    here = [service for name, service in sorted(services.items()) if name in host.running]
+    found = [("All containers of the project", _compose(host.project)), ("Who is on the network, with addresses", _network(host.network))]
     found += [(f"The health of {one.name}, as the Engine sees it", _health(one)) for one in here if one.gated_by_health]
     found += [(f"The health check of {one.name}, asked now", line) for one in here if (line := _check(one))]
-    found += [(f"{one.name} from this host", _get(url, curl, python)) for one in here for url in _urls(one)]
+    found += [(f"{one.name} from this host", _get(url, host)) for one in here for url in _urls(one)]
     return [{"what": what, "line": line} for what, line in found if line]
 
 
-def _compose(services: Mapping[str, Service]) -> str:
-    home = next((service.house for service in services.values() if service.house.project), None)  # else it is not the project's yet
-    return f"docker compose --file {shlex.quote(str(home.directory / 'docker-compose.yml'))} ps --all" if home else "docker ps --all"
+def _compose(project: str) -> str:
+    return f"docker compose --file {shlex.quote(project)} ps --all" if project else "docker ps --all"
 
 
 def _network(name: str) -> str:
@@ -56,7 +70,7 @@ def _urls(service: Service) -> Iterable[str]:
             yield f"{'https' if check.get('tls') else 'http'}://{place[0]}:{place[1]}{check.get('path') or '/'}"
 
 
-def _get(url: str, curl: bool, python: str) -> str:
-    if curl:
+def _get(url: str, host: Host) -> str:
+    if host.curl:
         return f"curl --fail --silent --show-error --insecure --output /dev/null --write-out '%{{http_code}}\\n' {shlex.quote(url)}"
-    return f"{python} -c {shlex.quote(GET.format(url=url))}"
+    return f"{host.python} -c {shlex.quote(GET.format(url=url))}"

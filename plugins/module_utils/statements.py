@@ -40,10 +40,11 @@ class Statement:
 
 def of_service(one: Mapping[str, Any], service: Service | None) -> list[Statement]:
     """One container, as `live_map.containers` tells of it."""
-    digests = [text.rpartition("@")[2] for text in one["digests"]]
-    about, stands_in = f"service/{one['name']}", f"; it stands in for: {one['stands_in']}" if one["stands_in"] else ""
+    about, digests = f"service/{one['name']}", [text.rpartition("@")[2] for text in one["digests"]]
     found = {
-        "image": f"{one['image']} ({'digest ' + digests[0] if digests else 'id ' + one['image_id']}){stands_in}",
+        "image": one["image"],
+        "image digest" if digests else "image id": digests[0] if digests else one["image_id"],
+        **({"image stands in": one["stands_in"]} if one["stands_in"] else {}),
         "container": f"{one['id']}, made {one['made']}",
         "status": f"{one['state']}, {one['health'] or 'without a health check'}",
         "ports": ", ".join(one["ports"]) or "none published",

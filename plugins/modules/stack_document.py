@@ -95,7 +95,7 @@ from ansible_collections.auren.stack.plugins.module_utils import changes, live_m
 from ansible_collections.auren.stack.plugins.module_utils.container_checks import seen_of
 from ansible_collections.auren.stack.plugins.module_utils.document import Reading, dated, parts, read_known, write_known
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
-from ansible_collections.auren.stack.plugins.module_utils.known_commands import commands
+from ansible_collections.auren.stack.plugins.module_utils.known_commands import Host, commands
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
@@ -118,6 +118,12 @@ def reading_of(params: dict[str, Any], project: Path) -> Reading:
     return Reading(state, services, known, remarks, params["checks"], params["network"], str(engine.info()["Version"]))
 
 
+def host_of(reading: Reading, project: Path) -> Host:
+    running, compose = [container.name for container in reading.state.containers if container.running], project / "docker-compose.yml"
+    python = shutil.which("python3") or sys.executable
+    return Host(running, reading.network, str(compose) if compose.exists() else "", bool(shutil.which("curl")), python)
+
+
 def work(module: AnsibleModule) -> dict[str, Any]:
     params, project, begin = module.params, Path(module.params["project_dir"]), time.time()
     module.no_log_values.update(secret_values(project))
@@ -125,9 +131,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     records = [*changes.read(project), *added]
     reading, known = reading_of(params, project), read_known(project)
     document, since = dated(parts(reading), known, changes.utc(begin))
-    running = [container.name for container in reading.state.containers if container.running]
-    python = shutil.which("python3") or sys.executable
-    lines = commands(reading.services, running, params["network"], bool(shutil.which("curl")), python)
+    lines = commands(reading.services, host_of(reading, project))
     document["commands"] = [one for one in lines if not any(value in one["line"] for value in module.no_log_values)]
     new = statements.changed(known, since)
     actions = [f"write .auren/known.json: {len(new)} statements are new or changed"] if new else []
