@@ -1,0 +1,108 @@
+"""Records of changes come from the journal, one a run, and nothing is recorded twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.auren.stack.plugins.filter.merged_changes import merged
+from ansible_collections.auren.stack.plugins.module_utils import changes
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
+from ansible_collections.auren.stack.plugins.module_utils.version import VERSION
+
+OPERATION = {"kind": "recreate", "target": "one", "cause": "mem_limit changed", "before": "mem_limit 1g", "after": "mem_limit 2g"}
+
+
+def begun(project: Path, kind: str = "site", **heading: Any) -> Journal:
+    journal = Journal(project, kind, {"who": "ann", "host": "web", "operations": [OPERATION], **heading})
+    journal.open()
+    return journal
+
+
+def test_a_record_says_all_that_its_run_says(tmp_path: Path) -> None:
+    journal = begun(tmp_path, "connect", plan="ab12-0123456789")
+    journal.end("done", operations=["recreate one (1.0 s)"], seconds=1.5, downtime="one 1.0 s", verification="3 names", way_back="rollback")
+    [record] = changes.missing(tmp_path, {journal.id: "all pass"})
+    assert record.pop("began")[:4].isdigit()
+    assert record.pop("ended").endswith("Z")
+    assert record == {
+        "run": journal.id,
+        "kind": "connect",
+        "outcome": "done",
+        "seconds": 1.5,
+        "who": "ann",
+        "host": "web",
+        "version": VERSION,
+        "plan": "ab12-0123456789",
+        "operations": [OPERATION],
+        "done": ["recreate one (1.0 s)"],
+        "images": [],
+        "replaced": [],
+        "downtime": "one 1.0 s",
+        "verification": "3 names; all pass",
+        "way_back": "rollback",
+        "error": "",
+    }
+
+
+def test_each_run_has_one_record(tmp_path: Path) -> None:
+    for round_ in (1, 2):
+        journal = begun(tmp_path)
+        journal.end("done")
+        records = changes.missing(tmp_path, {})
+        assert [record["run"] for record in records] == [journal.id]
+        assert records[0]["verification"] == changes.NOT_VERIFIED
+        changes.add(tmp_path, records)
+        assert changes.missing(tmp_path, {}) == []
+        assert len(changes.read(tmp_path)) == round_
+    assert changes.changes_path(tmp_path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_run_that_is_at_work_has_none_yet_and_one_that_was_killed_has(tmp_path: Path) -> None:
+
+    journal = begun(tmp_path)
+    assert changes.missing(tmp_path, {}) == []
+    os.close(journal._handle)  # as the end of its process does
+    assert [record["outcome"] for record in changes.missing(tmp_path, {})] == ["cut off"]
+
+
+def test_a_failed_run_is_recorded_at_once(tmp_path: Path) -> None:
+    begun(tmp_path).fail("it did not become healthy", ["write x (0.1 s)"])
+    assert changes.close(tmp_path) == ""
+    [record] = changes.read(tmp_path)
+    assert (record["outcome"], record["error"], record["done"]) == ("failed", "it did not become healthy", ["write x (0.1 s)"])
+
+
+def test_the_file_only_grows_and_a_torn_line_costs_nothing(tmp_path: Path) -> None:
+    begun(tmp_path).end("done")
+    changes.add(tmp_path, changes.missing(tmp_path, {}))
+    path = changes.changes_path(tmp_path)
+    before = path.read_bytes() + b'{"run": "torn'
+    path.write_bytes(before)
+    begun(tmp_path).end("done")
+    changes.add(tmp_path, changes.missing(tmp_path, {}))
+    assert path.read_bytes().startswith(before + b"\n")
+    assert len(changes.read(tmp_path)) == 2
+
+
+def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
+    path = changes.changes_path(tmp_path)
+    path.parent.mkdir()
+    path.write_text("something\n")
+    with pytest.raises(StackError, match="holds no record"):
+        changes.read(tmp_path)
+
+
+def test_the_controller_keeps_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "changes.jsonl"
+    assert merged([{"run": "b"}], str(path)) == [{"run": "b"}]
+    path.write_text(json.dumps({"run": "a"}) + "\n" + json.dumps({"run": "b", "kept": 1}) + "\n")
+    assert merged([{"run": "b"}, {"run": "c"}], str(path)) == [{"run": "a"}, {"run": "b", "kept": 1}, {"run": "c"}]
+    path.write_text("no json\n")
+    with pytest.raises(AnsibleFilterError, match="move it away"):
+        merged([], str(path))
