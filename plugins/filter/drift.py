@@ -104,7 +104,7 @@ def drift(result: Mapping[str, Any], live: Mapping[str, Any], images: Sequence[s
     names = sorted({one["name"] for one in live["containers"] if one["role"]} | created)
     differ = _services(planned, live, names, network)
     others = [f"{one['kind']} {one['target']}: {one['cause']}" for one in planned if not _owner(one, names)]
-    forbidden = str(result.get("msg", "")).splitlines() if result.get("failed") else []
+    forbidden = str(result.get("msg", "")).splitlines() if result.get("failure") else []
     unknown = [one["line"] for one in live["findings"] if one["kind"] in ("unknown", "superfluous")]
     networks = [f"the network {name} is not declared" for name in strange_networks(live["networks"], network)]
     parts = _named(differ, len(names)) + _count(len(others), "other difference") + _count(len(images), "image")

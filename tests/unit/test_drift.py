@@ -74,7 +74,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
     "unknown networks": (planned(), live(networks=("a", "b")), [], "web drifted: 2 unknown networks"),
     "an image": (planned(), live(), ["pull redis:7: it is not there"], "web drifted: 1 image"),
     "a refusal": (
-        {"failed": True, "msg": "port 80 is taken\nand more"},
+        {"failure": {"kind": "port_taken"}, "msg": "port 80 is taken\nand more"},
         live(),
         [],
         "web drifted: site would refuse: port 80 is taken",
