@@ -13,7 +13,8 @@ from ansible_collections.auren.stack.plugins.module_utils import validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 
 HOST = "host"
-GET = "import urllib.request as r, ssl; print(r.urlopen('{url}', context=ssl._create_unverified_context()).status)"
+OPENER = "r.build_opener(r.HTTPSHandler(context=ssl._create_unverified_context()))"  # a self-signed certificate is one, too
+GET = f"import urllib.request as r, ssl; print({OPENER}.open('{{url}}').status)"
 
 
 @dataclass(frozen=True)
