@@ -38,11 +38,14 @@ from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.layers import LAYERS
 
-WIDE, HIGH = 172, 36  # pixels, as all of these: a place,
+WIDE = 172  # pixels, as all of these: a place,
+HIGH = 36
 GAP = 18  # between two of them,
-BAND, INSIDE = 118, 41  # a band, and from its top to its places,
-LEFT, EDGE = 112, 10  # the name of the band, and the edge of the picture
-BEND = 30  # how far a curve leaves a place straight
+BAND = 118  # a band,
+INSIDE = 37  # from its top to its places,
+LEFT = 112  # the name of the band,
+EDGE = 10  # the edge of the picture,
+BEND = 30  # and how far a curve leaves a place straight
 
 
 def picture(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def _row(row: Sequence[Mapping[str, Any]], number: int, width: int) -> list[dict
     """A layer's services, in the middle of its band."""
     taken = len(row) * (WIDE + GAP) - GAP
     left = LEFT + (width - LEFT - EDGE - taken) // 2
-    y = EDGE + number * BAND + INSIDE - 4
+    y = EDGE + number * BAND + INSIDE
     return [
         {**one, "id": f"n{number}{place}", "x": left + place * (WIDE + GAP), "y": y, "width": WIDE, "height": HIGH}
         for place, one in enumerate(row)
