@@ -15,7 +15,7 @@ options:
   project_dir:
     description: Absolute path of the project's directory on the target.
     type: path
-    required: true
+    default: /opt/auren/docker
   network:
     description: The network that every service joins, created when it is missing.
     type: str

@@ -16,7 +16,7 @@ from ansible_collections.auren.stack.plugins.module_utils.secrets import Spec, f
 
 DECLARATION: dict[str, Any] = {
     "project": {"type": "str", "default": "auren-stack"},
-    "project_dir": {"type": "path", "required": True},
+    "project_dir": {"type": "path", "default": "/opt/auren/docker"},
     "network": {"type": "str", "required": True},
     "subnet": {"type": "str", "default": ""},
     "services": {"type": "list", "elements": "dict", "default": []},

@@ -23,7 +23,7 @@ options:
   project_dir:
     description: Directory of the project on the host.
     type: path
-    required: true
+    default: /opt/auren/docker
   network:
     description: The network of the stack.
     type: str
