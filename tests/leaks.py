@@ -30,6 +30,7 @@ ADDRESSES = {
 HOSTS = {
     "api.openai.com",
     "docker.io",
+    "docs.docker.com",
     "download.docker.com",
     "fsf.org",
     "github.com",
@@ -89,6 +90,17 @@ def always(_: str) -> bool:
     return True
 
 
+# Where secrets are planted, for the tests that they are found and never repeated: what looks like one there is nobody's.
+PLANTED_IN = {
+    "tests/integration/test_document_audit.py",
+    "tests/unit/audit/planted.md",
+    "tests/unit/audit_host.py",
+    "tests/unit/test_audit.py",
+    "tests/unit/test_audit_properties.py",
+    "tests/unit/test_redaction.py",
+}
+PLANTED_KINDS = ("a private key", "a token", "a password that looks real")
+
 SEARCHES: list[tuple[re.Pattern[str], Callable[[str], bool], str]] = [  # what it looks like, what else has to hold, what it is
     (PRIVATE_KEY, always, "a private key"),
     (TOKEN, always, "a token"),
@@ -115,4 +127,5 @@ def leaks(path: Path, content: bytes) -> list[str]:
         for match in pattern.finditer(text)
         if holds(match[match.re.groups])
     }
-    return [f"{path}:{line}: {kind}" for line, kind in sorted(found)]
+    planted = str(path) in PLANTED_IN
+    return [f"{path}:{line}: {kind}" for line, kind in sorted(found) if not (planted and kind in PLANTED_KINDS)]
