@@ -86,7 +86,7 @@ def is_named(host: str) -> bool:
     return host not in HOSTS and not RESERVED.search(host)
 
 
-def always(_: str) -> bool:
+def always(_text: str) -> bool:
     return True
 
 
