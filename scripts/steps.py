@@ -41,7 +41,7 @@ CHECK = [
     Step("mypy", "scripts/mypy"),
     Step("ansible-lint", "ansible-lint --offline"),
     Step("changelog is what the fragments say", "scripts/changelog --check"),
-    Step("unit tests", "python -m pytest tests/unit --ignore tests/unit/apps", wanted="tests/unit"),
+    Step("unit tests", "python -m pytest tests/unit --ignore tests/unit/apps -n 2 --dist worksteal", wanted="tests/unit"),
     Step("unit tests of the applications", ".venv-apps/bin/python -m pytest tests/unit/apps", wanted="tests/unit/apps"),
 ]
 TEST = [
