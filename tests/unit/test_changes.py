@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterError
-from ansible_collections.auren.stack.plugins.filter.merged_changes import merged
 from ansible_collections.auren.stack.plugins.module_utils import changes
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
@@ -96,13 +93,3 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     path.write_text("something\n")
     with pytest.raises(StackError, match="holds no record"):
         changes.read(tmp_path)
-
-
-def test_the_controller_keeps_what_it_has(tmp_path: Path) -> None:
-    path = tmp_path / "changes.jsonl"
-    assert merged([{"run": "b"}], str(path)) == [{"run": "b"}]
-    path.write_text(json.dumps({"run": "a"}) + "\n" + json.dumps({"run": "b", "kept": 1}) + "\n")
-    assert merged([{"run": "b"}, {"run": "c"}], str(path)) == [{"run": "a"}, {"run": "b", "kept": 1}, {"run": "c"}]
-    path.write_text("no json\n")
-    with pytest.raises(AnsibleFilterError, match="move it away"):
-        merged([], str(path))
