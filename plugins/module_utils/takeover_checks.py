@@ -162,9 +162,8 @@ def _data(swap: Swap) -> Iterator[StackError]:
         yield _choose_running(swap, f"{swap.name} keeps data in {place}, and nothing is declared to hold it")
         return
     mount = holder(old.mounts, place)
-    yield from _unreadable(swap, mount, place)
-    if mount is None or mount.lasting:
-        yield from _elsewhere(swap, mount, place)
+    lost = list(_unreadable(swap, mount, place))
+    yield from lost or _elsewhere(swap, mount, place)
 
 
 def _unreadable(swap: Swap, mount: Mount | None, place: str) -> Iterator[StackError]:

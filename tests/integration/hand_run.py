@@ -93,7 +93,7 @@ class HandRun:
         published = {"ports": [f"127.0.0.1:{port}:6379"]} if port else {}
         wanted = {"image": image("redis"), "command": [*SERVER], "healthcheck": PING, **published, **(compose or {})}
         data = [{"volume": volume, "target": "/data", "variable": f"{short}_volume"}] if volume else []
-        made = self.project.service(short, compose=wanted, data=data, **{"role": "redis", **entry})
+        made = self.project.service(short, compose=wanted, data=data, **{"role": "redis" if volume else "tool", **entry})
         for key in ("entrypoint", "stop_signal"):
             made["compose"].pop(key)
         return made

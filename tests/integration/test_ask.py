@@ -31,15 +31,15 @@ def run(playbook: Path, variables: dict[str, object]) -> str:
     shown, answered, end = "", False, time.monotonic() + SECONDS
     try:
         while time.monotonic() < end:
-            if not select.select([terminal], [], [], 1)[0]:
+            if not select.select([terminal], [], [], 1)[0]:  # a second of silence: what is typed before Ansible waits, it throws away
+                if PROMPT in shown and not answered:
+                    os.write(terminal, b"yes\r")
+                    answered = True
                 continue
             try:
                 shown += os.read(terminal, 65536).decode(errors="replace")
             except OSError:  # the other side is closed
                 break
-            if PROMPT in shown and not answered:
-                os.write(terminal, b"yes\r")
-                answered = True
     finally:
         if time.monotonic() >= end:
             os.kill(child, signal.SIGKILL)

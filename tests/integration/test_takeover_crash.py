@@ -11,7 +11,7 @@ from tests.integration.hand_run import ROLLBACK, TAKEOVER, HandRun
 from tests.integration.harness import Project
 
 MOMENTS = ("planned", "begun", "done")
-STEPS = 8  # set policy, stop, rename, make; stop, rename, copy, make
+STEPS = 10  # set policy, hand over, stop, rename, make; hand over, stop, rename, copy, make
 IN_LAYER = ["sh", "-c", "mkdir -p -m 750 /tmp/layer && exec redis-server --appendonly yes --save '' --dir /tmp/layer"]
 
 
@@ -75,7 +75,7 @@ def survives(host: Host, moment: str, count: int) -> None:
     host.restore()
 
 
-@pytest.mark.parametrize(("moment", "count"), [("done", 2), ("done", 3), ("begun", 7)], ids=["stopped", "renamed", "copying"])
+@pytest.mark.parametrize(("moment", "count"), [("done", 3), ("done", 4), ("begun", 9)], ids=["stopped", "renamed", "copying"])
 def test_a_takeover_that_is_killed(host: Host, moment: str, count: int) -> None:
     survives(host, moment, count)
 
