@@ -223,13 +223,15 @@ def test_a_first_run_that_was_killed_is_finished_by_the_next(project: Project) -
 
 
 def test_a_run_waits_for_another_one(serving: Project, tmp_path: Path) -> None:
-    locked = tmp_path / "locked"
-    holder = subprocess.Popen(["flock", str(serving.directory / ".auren"), "sh", "-c", f"touch {locked}; sleep 2"])
+    locked, released = tmp_path / "locked", tmp_path / "released"
+    held = f"touch {locked}; until [ -e {released} ]; do sleep 0.05; done"
+    holder = subprocess.Popen(["flock", str(serving.directory / ".auren"), "sh", "-c", held])
     while not locked.exists():
         time.sleep(0.01)
-    start = time.monotonic()
     assert not serving.do(service(serving), check=True).changed  # a reader does not wait
     assert holder.poll() is None
-    assert not serving.do(service(serving)).changed
-    assert holder.poll() == 0
+    start = time.monotonic()
+    with subprocess.Popen(["sh", "-c", f"sleep 2; touch {released}"]):
+        assert not serving.do(service(serving)).changed
+    assert holder.wait(10) == 0
     assert time.monotonic() - start > 1.5
