@@ -10,13 +10,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Listed, Wish, listed, outside_networks
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Container, Network
 from ansible_collections.auren.stack.plugins.module_utils.references import compose_place, mentions
 from ansible_collections.auren.stack.plugins.module_utils.topology import Topology, settled, topology_of
-
-UNTOUCHED = "Nothing was changed"
 
 
 def conflicts(state: HostState, wish: Wish, wanted: Topology) -> list[StackError]:

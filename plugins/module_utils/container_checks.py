@@ -87,7 +87,7 @@ def _stopped(service: Service, container: Container) -> Iterator[Finding]:
 
 
 def _life(container: Container, now: float) -> Iterator[Finding]:
-    age = now - _seconds(container.started_at)
+    age = now - moment(container.started_at)
     if container.restart_count and age < FRESH:
         times = "once" if container.restart_count == 1 else f"{container.restart_count} times"
         kind, status = ("loop", "fail") if container.restart_count >= LOOP else ("restarted", "warn")
@@ -98,7 +98,7 @@ def _life(container: Container, now: float) -> Iterator[Finding]:
         yield Finding("oom", "warn", f"a process of {container.name} was killed for want of memory")
 
 
-def _seconds(stamp: str) -> float:
+def moment(stamp: str) -> float:
     """Docker's time, ``2026-11-24T17:50:45.123456789Z``, in seconds since 1970; 0 for what is none."""
     try:
         return datetime.fromisoformat(stamp[:19]).replace(tzinfo=timezone.utc).timestamp()

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+UNTOUCHED = "Nothing was changed"  # how a refusal ends
+
 
 class StackError(Exception):
     """Something that stops a run, told in a sentence an operator can act on.

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 
 from ansible_collections.auren.stack.plugins.module_utils import container_io
+from ansible_collections.auren.stack.plugins.module_utils.backup_redis import state
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 
@@ -37,12 +38,6 @@ def _info(engine: Engine, container: str, password: str) -> dict[str, str]:
     return {key: value for key, colon, value in (line.strip().partition(":") for line in said.splitlines()) if colon}
 
 
-def _keys(info: Mapping[str, str]) -> int:
-    """In all databases, as in ``db0:keys=5,expires=0,avg_ttl=0``."""
-    rows = [value for name, value in info.items() if name[:2] == "db" and name[2:].isdigit()]
-    return sum(int(dict(part.split("=") for part in row.split(","))["keys"]) for row in rows)
-
-
 def redis_keys(engine: Engine, container: str, values: Mapping[str, str]) -> int:
     """How many keys a server of the project has that has just become healthy, which may still read them. values: of secrets."""
     deadline = time.monotonic() + LOADING
@@ -50,7 +45,7 @@ def redis_keys(engine: Engine, container: str, values: Mapping[str, str]) -> int
         found = 0
         with contextlib.suppress(StackError):
             info = _info(engine, container, values.get("redis_password", ""))
-            found = _keys(info)
+            found = state(info).keys
             deadline = time.monotonic() + LOADING if info.get("loading") == "1" else deadline
         if found or time.monotonic() > deadline:
             return found
@@ -70,7 +65,7 @@ def save_redis(engine: Engine, container: str, password: str) -> int:
     if info.get("aof_last_bgrewrite_status") != "ok":
         raise StackError(f"the Redis in {container[:12]} could not write its append-only file; look at its log", "redis", container)
     _ask(engine, container, password, "SAVE")
-    return _keys(info)
+    return state(info).keys
 
 
 def _busy(info: Mapping[str, str]) -> bool:

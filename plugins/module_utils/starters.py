@@ -47,6 +47,11 @@ class Starter:
     mark: str = ""
     before: str = ""
 
+    @property
+    def place(self) -> str:
+        """The file, with the line where it is one."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
     def to_data(self) -> dict[str, Any]:
         """Plain data for a journal. The text of a cron line is not in it."""
         return {**asdict(self), "containers": list(self.containers)}

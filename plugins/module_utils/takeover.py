@@ -7,7 +7,7 @@ One swap for each service, in the order of what they need. What forbids one is i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from typing import Any
 from ansible_collections.auren.stack.plugins.module_utils import tree
 from ansible_collections.auren.stack.plugins.module_utils.data_places import Mount, Program, below, directories, holder
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service, definition_of, start_order
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Snapshot, split_env
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.run_differences import Difference, differences, narrowed
 from ansible_collections.auren.stack.plugins.module_utils.secrets import fill
 from ansible_collections.auren.stack.plugins.module_utils.starters import Starter
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
-from ansible_collections.auren.stack.plugins.module_utils.topology import Step
 
 KIND = "takeover"
 KEEP, DROP = "keep", "drop"
@@ -123,10 +123,6 @@ class Doing:
     def to_data(self) -> dict[str, Any]:
         return {"verb": self.verb, "target": self.target, **self.data}
 
-    @property
-    def step(self) -> Step:
-        return Step(self.verb, self.target)
-
 
 @dataclass
 class Takeover:
@@ -140,6 +136,12 @@ class Takeover:
     def add(self, doing: Doing, operation: Operation) -> None:
         self.doings.append(doing)
         self.plan.operations.append(operation)
+
+
+def swaps_in(runs: Iterable[Run]) -> Iterator[tuple[Run, Mapping[str, Any]]]:
+    """What `Swap.to_data` has written into the journals of these runs, each with its run, in their order."""
+    for run in runs:
+        yield from ((run, swap) for swap in (run.record.get("swaps", ()) if run.kind == KIND else ()))
 
 
 def snapshot_name(service: str, day: str) -> str:
@@ -238,7 +240,7 @@ def plan_takeover(
                 Doing("back up", swap.name, {"into": choices.backup_dir}), Operation("back up", swap.name, cause, after=choices.backup_dir)
             )
     for starter in starters:
-        target = f"{starter.path}:{starter.line}" if starter.line else starter.path
+        target = starter.place
         work.add(
             Doing("disable", target, starter.to_data()), Operation("disable", target, starter.what, before="enabled", after="disabled")
         )

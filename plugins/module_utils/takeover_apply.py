@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
@@ -173,9 +173,7 @@ def swap_apply(site: Site, swap: Swap, services: Mapping[str, Service], journall
     snapshot = engine.snapshot(names)
     others = tuple(c for c in snapshot.containers if c.id != old.id and (c.belongs(house.project) or c.name not in services))
     images = {**site.observed.images, service.image: engine.image(service.image)}
-    observed = Observed(
-        type(snapshot)(snapshot.api_version, others, snapshot.volumes), images, declared, site.observed.values, site.observed.sources
-    )
+    observed = Observed(replace(snapshot, containers=others), images, declared, site.observed.values, site.observed.sources)
     listening = host_ports.listeners()
 
     work = plan_present(house, {swap.name: service}, observed, taken_by_others(listening, [old]))
@@ -191,7 +189,7 @@ class SwapApply(Apply):
 
     def __init__(self, site: Site, observed: Observed, work: Work, swap: Swap, journalled: Journalled) -> None:
         super().__init__(site.engine, site.compose, observed, work, site.lock)
-        self.swap, self.journalled, self.stamp = swap, journalled, site.stamp
+        self.swap, self.journalled = swap, journalled
         self.away, self.stopped_at, self.keys = 0.0, 0.0, 0
         self.making = swap.before.made
         self.old_name = swap.old.container.name if swap.old.kept else kept_name(swap.name, site.stamp)

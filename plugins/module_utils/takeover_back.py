@@ -110,7 +110,7 @@ def _lines(back: Returning) -> None:
         )
         back.doings.append(Doing("put back", one.name, {"id": one.old.id, "successor": one.successor.id if one.successor else ""}))
     for starter in back.starters:
-        target = f"{starter.path}:{starter.line}" if starter.line else starter.path
+        target = starter.place
         back.operations.append(Operation("enable", target, "a takeover had disabled it", before="disabled", after="enabled"))
         back.doings.append(Doing("enable", target, starter.to_data()))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ansible_collections.auren.stack.plugins.module_utils import tree
 from ansible_collections.auren.stack.plugins.module_utils.data_places import SIGNS, Mount, below, holder, holds
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
-from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.guards import holds_data
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, outside_networks
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Snapshot
@@ -19,7 +19,6 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover_read import K
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
 from ansible_collections.auren.stack.plugins.module_utils.validate import bindings
 
-UNTOUCHED = "Nothing was changed"
 FULLER = 4  # times as much data in another volume of the same kind looks like a mistake
 MENTIONED = 1_000_000  # bytes; less than that is nobody's lost data
 SPARE = 1.1  # of the size of what is copied has to be free

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.auren.stack.plugins.module_utils import kafka_topics
 from ansible_collections.auren.stack.plugins.module_utils.data_places import holder
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
-from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.guards import kafka_properties
 from ansible_collections.auren.stack.plugins.module_utils.run_secrets import hide_words, is_secret, moved_secrets
 from ansible_collections.auren.stack.plugins.module_utils.takeover import declared_program
@@ -22,7 +22,6 @@ HEALTH = {"interval": "30s", "timeout": "30s", "retries": 3, "start_period": "0s
 DECLARED, RUNNING = "declared", "running"
 GRAFANA_KEY = "GF_SECURITY_SECRET_KEY"
 TOPICS = "topics.txt"  # a file of the role kafka
-UNTOUCHED = "Nothing was changed"
 
 
 @dataclass

@@ -16,27 +16,25 @@ from ansible_collections.auren.stack.plugins.module_utils.data_places import red
 from ansible_collections.auren.stack.plugins.module_utils.declaration import observe
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, spec
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
-from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import read_text
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import STAMP, Run
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Binding, Container, Image, Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Binding, Container, Image, Snapshot, split_env
 from ansible_collections.auren.stack.plugins.module_utils.project import Legacy, Observed
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
 from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     KEEP,
-    KIND,
     Before,
     Choices,
     Copy,
     Swap,
     snapshot_name,
+    swaps_in,
     swaps_of,
     with_snapshots,
 )
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds, starter_subject
-
-UNTOUCHED = "Nothing was changed"
 
 
 @dataclass(frozen=True)
@@ -104,23 +102,22 @@ def begun(runs: Sequence[Run]) -> dict[str, Before]:
     """
     found: dict[str, Before] = {}
     ended: set[str] = set()
-    for run in (run for run in runs if run.kind == KIND):
-        for swap in run.record.get("swaps", []):
-            name, known = swap["name"], swap["id"]
-            if known in ended or run.did("put back", name) or run.did("make", name):
-                ended.add(known)
-                continue
-            later = found.get(known)
-            found[known] = Before(
-                swap["policy"],
-                swap["ran"],
-                swap["served"],
-                tuple(swap["places"]),
-                run.did("back up", name) or bool(later and later.backed_up),
-                later.copied if later and later.copied else _copied(run, swap),
-                run.did("make", name, completed=False) or bool(later and later.made),
-                swap["redis"],
-            )
+    for run, swap in swaps_in(runs):
+        name, known = swap["name"], swap["id"]
+        if known in ended or run.did("put back", name) or run.did("make", name):
+            ended.add(known)
+            continue
+        later = found.get(known)
+        found[known] = Before(
+            swap["policy"],
+            swap["ran"],
+            swap["served"],
+            tuple(swap["places"]),
+            run.did("back up", name) or bool(later and later.backed_up),
+            later.copied if later and later.copied else _copied(run, swap),
+            run.did("make", name, completed=False) or bool(later and later.made),
+            swap["redis"],
+        )
     return found
 
 
@@ -135,10 +132,9 @@ def wrote(runs: Sequence[Run]) -> set[str]:
     """Ids of old containers whose successors may have written to what was copied, and that were not put back since."""
     found: set[str] = set()
     back: set[str] = set()
-    for run in (run for run in runs if run.kind == KIND):
-        for swap in run.record.get("swaps", []):
-            back |= {swap["id"]} if run.did("put back", swap["name"]) else set()
-            found |= {swap["id"]} - back if run.did("make", swap["name"], completed=False) else set()
+    for run, swap in swaps_in(runs):
+        back |= {swap["id"]} if run.did("put back", swap["name"]) else set()
+        found |= {swap["id"]} - back if run.did("make", swap["name"], completed=False) else set()
     return found
 
 
@@ -146,19 +142,17 @@ def unfinished(runs: Sequence[Run]) -> dict[str, str]:
     """By service, the id or the name of the old container of a run that was cut off before the new one served. runs: as for `begun`."""
     found: dict[str, str] = {}
     ids = begun(runs)
-    for run in (run for run in runs if run.kind == KIND):
-        for swap in run.record.get("swaps", []):
-            if swap["id"] in ids:
-                found.setdefault(swap["name"], swap["id"] if not swap["auto_remove"] else swap["kept"])
+    for _run, swap in swaps_in(runs):
+        if swap["id"] in ids:
+            found.setdefault(swap["name"], swap["id"] if not swap["auto_remove"] else swap["kept"])
     return found
 
 
 def legacy(found: Mapping[str, Old]) -> Legacy:
     """Where values of secrets are now: environments, and the password that a Redis was told."""
     pairs = [
-        (f"<<secret:{name}>>", password)
+        ("<<secret:redis_password>>", password)
         for old in found.values()
-        for name in ("redis_password",)
         if old.program and _is_redis(old) and (password := redis_setting(old.program, "requirepass"))
     ]
     return Legacy({name: old.container for name, old in found.items()}, pairs)
@@ -243,6 +237,5 @@ def _image_of(swap: Swap, observed: Observed) -> Image | None:
     found = observed.images.get(swap.service.image)
     if found is None and swap.old.image:
         config = swap.old.image.get("Config") or {}
-        env = dict(line.split("=", 1) for line in config.get("Env") or [] if "=" in line)
-        return Image(swap.old.image["Id"], env, config.get("Labels") or {}, ())
+        return Image(swap.old.image["Id"], split_env(config.get("Env")), config.get("Labels") or {}, ())
     return found

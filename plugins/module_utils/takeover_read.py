@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -75,19 +74,20 @@ def olds(
 
     unfinished: by service, the old container of a run that was cut off, by its id or name.
     """
-    found = {}
+    found, system = {}, engine.system()
     for name, service in services.items():
         present = state.container(name)
         if name in leave:
             continue
         if present is not None and not present.belongs(project):
-            found[name] = read(engine, service, present)
+            found[name] = read(engine, system, service, present)
         elif name in unfinished and (old := next((c for c in state.containers if unfinished[name] in (c.id, c.name)), None)):
-            found[name] = replace(read(engine, service, old), kept=True, successor=present is not None)
+            found[name] = replace(read(engine, system, service, old), kept=True, successor=present is not None)
     return found
 
 
-def read(engine: Engine, service: Service, container: Container) -> Old:
+def read(engine: Engine, system: Mapping[str, Any], service: Service, container: Container) -> Old:
+    """system: what the Engine says of itself, once for all."""
     raw = engine.inspect(container.id)
     if raw is None:
         raise StackError(f"{container.name} disappeared while it was being looked at; run again", "disappeared", container.name)
@@ -101,7 +101,7 @@ def read(engine: Engine, service: Service, container: Container) -> Old:
         container,
         raw,
         image,
-        compose_of(raw, image, engine.system()),
+        compose_of(raw, image, system),
         _ref(engine, container, image),
         tuple(places),
         edited=tuple(path for path in edited if not _inside(path, [*places, *(m.destination for m in mounts(raw))])),
@@ -113,7 +113,7 @@ def _edited(engine: Engine, container: Container) -> list[str]:
     """Files of programs that are not as in the image; elsewhere, those that were not written while a container of it starts."""
     found = [path for path in engine.edited(container, container_checks.CODE) if not any(word in path for word in container_checks.CACHES)]
     if container.upper and os.path.isdir(container.upper):
-        started = [moment(text) for text in (container.started_at, container.created_at)]
+        started = [container_checks.moment(text) for text in (container.started_at, container.created_at)]
         found += [
             path for path in engine.edited(container, FURTHER) if path not in ITS_OWN and not _by_start(container.upper + path, started)
         ]
@@ -127,14 +127,6 @@ def _by_start(path: str, started: Sequence[float]) -> bool:
     except OSError:
         return True
     return any(-1 <= written - begin <= STARTING for begin in started)
-
-
-def moment(text: str) -> float:
-    """Seconds since 1970 of a time as the Engine writes it (RFC 3339, nanoseconds); 0 for none."""
-    try:
-        return datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _inside(path: str, places: Sequence[str]) -> bool:
