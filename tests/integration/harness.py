@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ IMAGES = {  # under names of our own: whoever builds the originals anew changes 
 }
 HEALTHY = {"test": ["CMD", "ls", "/tmp/healthy"], "interval": "500ms", "start_interval": "100ms", "retries": 2, "start_period": "60s"}
 GATE = {"deadline": 20, "hold": 0.3}
+ANONYMOUS = re.compile("[0-9a-f]{64}")  # the name of a volume that nobody named
 
 
 def docker(*words: str, check: bool = True) -> str:
@@ -191,10 +193,20 @@ class Project:
     def remove(self) -> None:
         found = docker("ps", "-aq", "--filter", f"name={self.name}", check=False).split()
         found += docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={self.name}", check=False).split()
-        if found:
-            docker("rm", "-f", "-v", *set(found), check=False)
+        remove_containers(found)
         for volume in self.volumes:
             docker("volume", "rm", "-f", volume, check=False)
+
+
+def remove_containers(found: list[str]) -> None:
+    """Remove containers with the volumes that nobody named; `rm -v` leaves those that a takeover mounted by their names."""
+    volumes: set[str] = set()
+    for one in set(found):
+        mounts = json.loads(docker("inspect", "-f", "{{json .Mounts}}", one, check=False) or "[]")
+        volumes.update(place["Name"] for place in mounts if ANONYMOUS.fullmatch(place.get("Name", "")))
+        docker("rm", "-f", "-v", one, check=False)
+    for volume in volumes:
+        docker("volume", "rm", volume, check=False)
 
 
 def tree(directory: Path) -> dict[str, tuple[int, int, int, bytes]]:

@@ -18,7 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.engine_view import View, opened
-from tests.integration.harness import ROOT, RUN, Result, docker, image, module_command, module_environment, module_input, run_module
+from tests.integration.harness import (
+    ROOT,
+    RUN,
+    Result,
+    docker,
+    image,
+    module_command,
+    module_environment,
+    module_input,
+    remove_containers,
+    run_module,
+)
 
 POOLS = random.SystemRandom()
 
@@ -223,8 +234,7 @@ class Mess:
 
     def remove(self) -> None:
         found = docker("ps", "-aq", "--filter", f"name={self.name}", check=False).split()
-        if found:
-            docker("rm", "-f", "-v", *found, check=False)
+        remove_containers(found)
         for name in [*docker("network", "ls", "--format", "{{.Name}}", "--filter", f"name={self.name}").split(), *self.view.also]:
             docker("network", "rm", name, check=False)
 

@@ -82,6 +82,7 @@ class Site:
 def site(project: Project, tmp_path: Path) -> Iterator[Site]:
     made = Site(project, tmp_path / "site", free_port(), f"{project.name}/web:current")
     yield made
+    project.remove()  # an image of a running container stays
     for kept in docker("images", "--all", "--quiet", "--filter", f"label=auren.stack.image={made.ref}").split():
         docker("rmi", "--force", kept, check=False)
 
