@@ -171,10 +171,10 @@ def directories(kind: str, program: Program) -> list[str]:
 
 
 def holds(kind: str, directory: str) -> bool:
-    """Whether a directory on the host has data of this kind in it, there or one level below."""
+    """Whether a directory on the host has data of this kind in it, there or one level below. Empty text is no directory."""
     root = Path(directory)
     try:
         places = [root, *(one for one in root.iterdir() if one.is_dir())]
-        return any((place / sign).exists() for place in places for sign in SIGNS.get(kind, ()))
+        return bool(directory) and any((place / sign).exists() for place in places for sign in SIGNS.get(kind, ()))
     except OSError:
         return False

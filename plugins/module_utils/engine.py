@@ -131,7 +131,7 @@ class Engine:
 
     def container(self, name: str) -> Container | None:
         try:
-            return container_from_inspect(self.api.inspect_container(name))
+            return container_from_inspect(self._located(self.api.inspect_container(name)))
         except docker.errors.NotFound:
             return None
 
@@ -150,8 +150,15 @@ class Engine:
     def inspect(self, name: str) -> dict[str, Any] | None:
         """Everything the Engine says of a container, as it says it; None when there is none."""
         with told("inspect", name), contextlib.suppress(docker.errors.NotFound):
-            return dict(self.api.inspect_container(name))
+            return self._located(self.api.inspect_container(name))
         return None
+
+    def _located(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """An inspection where volumes have their directories: of another driver's there is none until one asks for the volume (tried)."""
+        for mount in raw.get("Mounts") or []:
+            if mount["Type"] == "volume" and not mount.get("Source"):
+                mount["Source"] = self.api.inspect_volume(mount["Name"]).get("Mountpoint") or ""
+        return raw
 
     def inspect_image(self, ref: str) -> dict[str, Any] | None:
         """Everything the Engine says of an image, as it says it; None when there is none."""

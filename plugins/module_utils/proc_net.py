@@ -43,6 +43,11 @@ def parse(text: str) -> Iterator[Socket]:
         yield Socket(columns[3], (shown(_packed(here)), int(port, 16)), (shown(_packed(there)), int(other, 16)), columns[9])
 
 
+def listening(pid: int) -> frozenset[int]:
+    """The TCP ports that somebody listens on in the network of a process."""
+    return frozenset(one.local[1] for one in sockets(Path(f"/proc/{pid}/net")) if one.state == LISTEN)
+
+
 def sockets(net: Path) -> list[Socket]:
     """All of a namespace. net: /proc/PID/net; nothing of a process that has ended."""
     found: list[Socket] = []

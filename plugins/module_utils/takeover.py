@@ -7,6 +7,7 @@ One swap for each service, in the order of what they need. What forbids one is i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,8 +62,9 @@ class Copy:
 class Before:
     """How a container was before anybody began to take it over, and how far that went.
 
-    policy: its restart policy. ran; served: it was healthy, where it says so. places: where its program kept data. backed_up, copied: that
-    was done. made: a new one was begun, so it may have written to what was copied. redis: its keys are saved before it is stopped.
+    policy: its restart policy. ran; served: it was healthy, where it says so. listened: on which ports. places: where its program kept
+    data. backed_up, copied: that was done. made: a new one was begun, so it may have written to what was copied. redis: its keys are saved
+    before it is stopped.
     """
 
     policy: str
@@ -73,6 +75,7 @@ class Before:
     copied: tuple[Copy, ...] = ()
     made: bool = False
     redis: bool = False
+    listened: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Swap:
             "ran": self.before.ran,
             "served": self.before.served,
             "redis": self.before.redis,
+            "listened": list(self.before.listened),
             "project": self.service.house.project,
             "places": list(self.old.places),
             "auto_remove": self.old.container.auto_remove,
@@ -144,6 +148,12 @@ def swaps_in(runs: Iterable[Run]) -> Iterator[tuple[Run, Mapping[str, Any]]]:
         yield from ((run, swap) for swap in (run.record.get("swaps", ()) if run.kind == KIND else ()))
 
 
+def before_of(swap: Mapping[str, Any]) -> Before:
+    """How a container was, from what `Swap.to_data` has written."""
+    listened = tuple(swap["listened"])
+    return Before(swap["policy"], swap["ran"], swap["served"], tuple(swap["places"]), redis=swap["redis"], listened=listened)
+
+
 def snapshot_name(service: str, day: str) -> str:
     """The image that keeps what was edited in a container. day: as in 20260131, UTC."""
     return f"{service}:{KIND}-{day}"
@@ -157,7 +167,14 @@ def swaps_of(
     found = []
     for name in order:
         old, container = olds[name], olds[name].container
-        now = Before(container.restart_policy or "no", container.alive, container.serving, old.places, redis=services[name].role == "redis")
+        now = Before(
+            container.restart_policy or "no",
+            container.alive,
+            container.serving,
+            old.places,
+            redis=services[name].role == "redis",
+            listened=old.listens,
+        )
         present = before.get(container.id, now)
         old = old if container.running else replace(old, places=present.places)  # what ran could be seen, what is stopped can be read
         copies = present.copied or tuple(copies_of(old, services[name], snapshot, name in choices.copy))
@@ -222,7 +239,7 @@ def copies_of(old: Old, service: Service, snapshot: Snapshot, copy_anonymous: bo
 
 
 def _bytes(directory: str) -> int:
-    return tree.size(directory).bytes if Path(directory).is_dir() else 0
+    return tree.size(directory).bytes if os.path.isdir(directory) else 0
 
 
 # --- the words of the plan -------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from ansible_collections.auren.stack.plugins.module_utils import (
     container_data,
     container_io,
     host_ports,
+    proc_net,
     starters,
     starters_disable,
     tree,
@@ -306,11 +307,15 @@ def _place(engine: Engine, old: Container, copy: Copy) -> Path:
 
 @dataclass(frozen=True)
 class Place:
-    """service: whose place it is. project: whose containers may be taken out of it. kept: the name of the old container meanwhile."""
+    """service: whose place it is. project: whose containers may be taken out of it. kept: the name of the old container meanwhile.
+
+    leaves: networks that the old one leaves before it starts.
+    """
 
     service: str
     project: str
     kept: str
+    leaves: tuple[str, ...] = ()
 
 
 def put_back(
@@ -327,10 +332,8 @@ def put_back(
     successor = engine.container(place.service)
     if successor is not None and (successor.id == now.id or not successor.belongs(place.project)):
         successor = None
-    if successor is not None and successor.running and before.redis:
-        save_redis(engine, successor.id, (values or {}).get("redis_password", ""))
     if successor is not None and successor.alive:
-        engine.stop(successor.id)
+        _stop(engine, successor, (values or {}).get("redis_password", "") if before.redis else None)
     for copy in copies if now.name != place.service else ():
         copy_back(engine, now, copy)
     if successor is not None:
@@ -339,8 +342,17 @@ def put_back(
         engine.rename(now.id, place.service)
     if not now.auto_remove and (now.restart_policy or "no") != before.policy:
         engine.set_restart_policy(now.id, before.policy)
+    for network in place.leaves:
+        engine.disconnect(now.id, network)
     if before.ran:
         _run_again(engine, now.id, place.service, before)
+
+
+def _stop(engine: Engine, successor: Container, redis_password: str | None) -> None:
+    """redis_password: of a server that saves its keys first, None for any other program."""
+    if successor.running and redis_password is not None:
+        save_redis(engine, successor.id, redis_password)
+    engine.stop(successor.id)
 
 
 def copy_back(engine: Engine, old: Container, copy: Copy) -> None:
@@ -356,7 +368,10 @@ def copy_back(engine: Engine, old: Container, copy: Copy) -> None:
 
 
 def _run_again(engine: Engine, container: str, name: str, before: Before) -> None:
-    """It runs, and is healthy if it was. A stop that the Engine is still about (it was told to, and takes its time) ends first."""
+    """It runs, is healthy if it was, and listens where it did. A stop that the Engine is still about (it takes its time) ends first.
+
+    Many a program has no health check, and what its networks lose while it starts it may remember: Kafka the address of its controller.
+    """
     deadline = time.monotonic() + SERVING
     since, started = time.monotonic(), False
     while True:
@@ -366,11 +381,18 @@ def _run_again(engine: Engine, container: str, name: str, before: Before) -> Non
         if not now.alive and not started:
             engine.start(container)
             started = True
-        elif (now.serving if before.served else now.running) and (started or time.monotonic() - since > STOPPING):
+        elif _as_before(now, before) and (started or time.monotonic() - since > STOPPING):
             return
         elif started and not now.alive and now.restart_policy in ("", "no"):
             said = f"{name} was started again and ended with exit code {now.exit_code}; look at docker logs {name}"
             raise StackError(said, "not_serving", name)
         if time.monotonic() > deadline:
-            raise StackError(f"{name} was started again and is {now.health or now.state} after {SERVING:.0f} s", "not_serving", name)
+            missing = sorted(set(before.listened) - proc_net.listening(now.pid))
+            silent = f" and does not listen on {', '.join(map(str, missing))}" if now.running and missing else ""
+            said = f"{name} was started again and is {now.health or now.state}{silent} after {SERVING:.0f} s"
+            raise StackError(said, "not_serving", name)
         time.sleep(POLL)
+
+
+def _as_before(now: Container, before: Before) -> bool:
+    return (now.serving if before.served else now.running) and proc_net.listening(now.pid) >= set(before.listened)

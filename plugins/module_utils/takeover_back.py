@@ -22,16 +22,16 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation
 from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leaving
-from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Before, Copy, Doing, restored
+from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Before, Copy, Doing, before_of, restored, swaps_in
 from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Place, put_back
-from ansible_collections.auren.stack.plugins.module_utils.topology import Step
+from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
 
 @dataclass(frozen=True)
 class Return:
     """One service that gets its old container back. known: the id that journals call it by, also where a copy of it is left alone.
 
-    successor: the project's container that goes; None where there is none.
+    successor: the project's container that goes; None where there is none. leaves: the networks that it was not on, before it starts.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Return:
     before: Before
     copies: tuple[Copy, ...] = ()
     project: str = ""
+    leaves: tuple[str, ...] = ()
 
 
 @dataclass
@@ -66,7 +67,7 @@ def plan_return(
         if old is None:
             back.warnings.append(f"left as it is: {swap['name']}: what it replaced is gone")
             continue
-        before = Before(swap["policy"], swap["ran"], swap["served"], tuple(swap["places"]), redis=swap["redis"])
+        before = before_of(swap)
         wrote = any(run.kind == KIND and run.did("make", swap["name"], completed=False) for run in runs)
         successor = present if present is not None and present.id != old.id else None
         left = swap["name"] in declared and successor is None
@@ -83,16 +84,28 @@ def plan_return(
     return back
 
 
-def _meant(runs: Sequence[Run]) -> dict[str, Mapping[str, Any]]:
-    """By service, what was there first: of several runs the oldest says how it was. Who changed hands last is first."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for run in runs:
-        for swap in reversed(run.record.get("swaps", []) if run.kind == KIND else []):
-            newer = found.get(swap["name"])
-            found[swap["name"]] = {
-                **swap,
-                "kept": newer["kept"] if newer and newer["id"] == swap["id"] and newer["auto_remove"] else swap["kept"],
-            }
+def _meant(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """By service, what was there first: of several runs the oldest says how it was. In the order of taking over: servers first."""
+    found: dict[str, dict[str, Any]] = {}
+    for _run, swap in swaps_in(reversed(runs)):
+        first = found.setdefault(swap["name"], dict(swap))
+        if first["id"] == swap["id"] and swap["auto_remove"]:
+            first["kept"] = swap["kept"]
+    return found
+
+
+def without_networks(back: Returning, moves: Sequence[Move]) -> Returning:
+    """Whoever comes back is started on the networks that it is going to have.
+
+    moves: of the rollback, for the host as it is `afterwards`. A program may remember for good what a name meant when it started (nginx
+    an upstream, Kafka its controller), and one of these networks goes with the same rollback.
+    """
+    found = Returning(starters=back.starters, warnings=back.warnings)
+    for one in back.returns:
+        goes = {move.network for move in moves if move.kind == "disconnect" and move.target == one.name}
+        stays = {endpoint.network for endpoint in one.old.endpoints} - goes
+        found.returns.append(replace(one, leaves=tuple(sorted(goes))) if stays and not one.old.alive else one)
+    _lines(found)
     return found
 
 
@@ -103,6 +116,9 @@ def _lines(back: Returning) -> None:
             f"; what was written since goes back to {', '.join(copy.path for copy in one.copies)}" if one.copies and one.successor else ""
         )
         notice = "it is away from the stop of the one until the other is healthy, usually some seconds" if one.before.ran else ""
+        if one.leaves:
+            goes += f"; it is not on {', '.join(one.leaves)} any more"
+            notice += ", and for those that come back after it until they do" if notice else ""
         back.operations.append(
             Operation(
                 "put back", one.name, f"it was {one.old.image}, made {one.old.origin()}{goes}{copied}", "the project's", "as it was", notice
@@ -123,7 +139,9 @@ def afterwards(state: HostState, back: Returning) -> HostState:
     for container in (c for c in state.containers if c.id not in gone):
         one = old.get(container.id)
         ran = "running" if one and one.before.ran else container.state
-        containers.append(replace(container, name=one.name, state=ran, restart_policy=one.before.policy) if one else container)
+        left = tuple(endpoint for endpoint in container.endpoints if one and endpoint.network not in one.leaves)
+        there = replace(container, name=one.name, state=ran, restart_policy=one.before.policy, endpoints=left) if one else container
+        containers.append(there)
     return as_known(replace(state, containers=tuple(containers), by_name={}), back)
 
 
@@ -160,7 +178,8 @@ class ReturnRun:
         begin = time.monotonic()
         password = read_text(self.project / "secrets" / "redis_password") or ""
         try:
-            put_back(self.engine, Place(one.name, one.project, one.old.name), one.old, one.before, one.copies, {"redis_password": password})
+            place = Place(one.name, one.project, one.old.name, one.leaves)
+            put_back(self.engine, place, one.old, one.before, one.copies, {"redis_password": password})
         finally:  # also one that is not healthy yet is no service of the project any more
             declared, present = read_declared(self.project), self.engine.container(one.name)
             if one.name in declared and not (present and present.belongs(one.project)):

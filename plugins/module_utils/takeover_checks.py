@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -211,7 +212,7 @@ def _not_there(swap: Swap, mount: Mount, place: str, wanted: str) -> Iterator[St
 
 def _seen(swap: Swap, mount: Mount | None, place: str) -> bool:
     """Whether data of its kind is where a stopped container is said to keep it."""
-    root = str(Path(mount.source) / below(mount, place)) if mount else swap.old.container.upper + place
+    root = mount.source and os.path.join(mount.source, below(mount, place)) if mount else swap.old.container.upper + place
     return holds(swap.service.role, root) or swap.service.role not in SIGNS
 
 
@@ -242,7 +243,7 @@ def _uses(container: Container, mount: Mount) -> bool:
 def _fuller(snapshot: Snapshot, swap: Swap, choices: Choices) -> Iterator[StackError]:
     """Somebody started it on a new, nearly empty volume, while the data is in another one."""
     mount, kind = _mount_of_data(swap), swap.service.role
-    if mount is None or mount.kind != "volume" or swap.name in choices.sure:
+    if mount is None or mount.kind != "volume" or swap.name in choices.sure or not os.path.isdir(mount.source):
         return
     mine = tree.size(mount.source).bytes
     used = {volume for c in snapshot.containers if c.running for volume in c.volumes}

@@ -105,7 +105,7 @@ def _identities(old: Old, service: Service, env: Mapping[str, str]) -> list[tupl
         return [("auren_grafana_user", "GF_SECURITY_ADMIN_USER", env.get("GF_SECURITY_ADMIN_USER") or "admin")]
     if service.role == "kafka":
         mount = holder(old.mounts, old.places[0]) if old.places else None
-        properties = kafka_properties(mount.source) if mount else {}
+        properties = kafka_properties(mount.source) if mount and mount.source else {}
         key = "CLUSTER_ID" if "CLUSTER_ID" in service.environment else "KAFKA_KRAFT_CLUSTER_ID"
         return [
             ("kafka_cluster_id", key, properties.get("cluster.id", "")),

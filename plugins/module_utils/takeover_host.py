@@ -29,6 +29,7 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     Choices,
     Copy,
     Swap,
+    before_of,
     snapshot_name,
     swaps_in,
     swaps_of,
@@ -108,15 +109,11 @@ def begun(runs: Sequence[Run]) -> dict[str, Before]:
             ended.add(known)
             continue
         later = found.get(known)
-        found[known] = Before(
-            swap["policy"],
-            swap["ran"],
-            swap["served"],
-            tuple(swap["places"]),
-            run.did("back up", name) or bool(later and later.backed_up),
-            later.copied if later and later.copied else _copied(run, swap),
-            run.did("make", name, completed=False) or bool(later and later.made),
-            swap["redis"],
+        found[known] = replace(
+            before_of(swap),
+            backed_up=run.did("back up", name) or bool(later and later.backed_up),
+            copied=later.copied if later and later.copied else _copied(run, swap),
+            made=run.did("make", name, completed=False) or bool(later and later.made),
         )
     return found
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.auren.stack.plugins.module_utils import container_checks, starters
+from ansible_collections.auren.stack.plugins.module_utils import container_checks, proc_net, starters
 from ansible_collections.auren.stack.plugins.module_utils.data_places import Mount, Program, directories, mounts
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -42,7 +42,8 @@ class Old:
     successor: and has made the new one.
 
     raw, image: as the Engine says it; image is None when it is gone. ref: the name under which its image can be had again.
-    places: where its program keeps data. edited: files of the application that are not as in the image.
+    places: where its program keeps data. listens: on which of its exposed ports. edited: files of the application that are not as in
+    the image.
     """
 
     service: str
@@ -52,6 +53,7 @@ class Old:
     config: RunConfig
     ref: str
     places: tuple[str, ...] = ()
+    listens: tuple[int, ...] = ()
     kept: bool = False
     successor: bool = False
     edited: tuple[str, ...] = ()
@@ -104,9 +106,16 @@ def read(engine: Engine, system: Mapping[str, Any], service: Service, container:
         compose_of(raw, image, system),
         _ref(engine, container, image),
         tuple(places),
+        _listens(container, raw),
         edited=tuple(path for path in edited if not _inside(path, [*places, *(m.destination for m in mounts(raw))])),
         program=program,
     )
+
+
+def _listens(container: Container, raw: Mapping[str, Any]) -> tuple[int, ...]:
+    """What it may listen on beside that (a debugger, a shell) is nobody's service."""
+    exposed = {int(port.partition("/")[0]) for port in raw["Config"].get("ExposedPorts") or {} if port.endswith("/tcp")}
+    return tuple(sorted(exposed & proc_net.listening(container.pid))) if container.running else ()
 
 
 def _edited(engine: Engine, container: Container) -> list[str]:

@@ -101,7 +101,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lo
 from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND, plan_rollback, records, taken_back, undoable
 from ansible_collections.auren.stack.plugins.module_utils.rollback_apply import RollbackRun
 from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND as TAKEOVER
-from ansible_collections.auren.stack.plugins.module_utils.takeover_back import ReturnRun, afterwards, plan_return
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import ReturnRun, afterwards, plan_return, without_networks
 
 DAY = 86400
 
@@ -117,8 +117,10 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     taken = undoable(runs, since)
     state = observe(engine, files=False)
     back = plan_return(state, taken, starters_disable.is_disabled, read_declared(project))
+    others = [one for one in taken if one.kind != TAKEOVER]
+    back = without_networks(back, plan_rollback(afterwards(state, back), others).moves)
     later = afterwards(state, back)
-    undoing = plan_rollback(later, [one for one in taken if one.kind != TAKEOVER])
+    undoing = plan_rollback(later, others)
     names = [name for one in taken for name in one.containers] + [one.old.name for one in back.returns]
     told = {"Takes back": [taken_back(one) for one in taken], "Not taken back here": records(runs, since)}
     plan = Plan([*back.operations, *undoing.plan.operations], warnings=[*back.warnings, *undoing.plan.warnings])

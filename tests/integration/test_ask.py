@@ -56,7 +56,9 @@ def play(directory: Path, facts: dict[str, object], asks: Path, *then: dict[str,
     tasks = [{"ansible.builtin.set_fact": facts}, {"ansible.builtin.import_tasks": str(asks)}, *then]
     variables = {"approval_name": "one_plan", "auren_attended": wiring["auren_attended"]}
     path = directory / "play.yml"
-    path.write_text(yaml.safe_dump([{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables, "tasks": tasks}]))
+    path.write_text(
+        yaml.safe_dump([{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables, "tasks": tasks}])
+    )
     return path
 
 

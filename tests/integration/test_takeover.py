@@ -102,23 +102,6 @@ def test_data_in_the_layer_is_copied_and_comes_back(hand: HandRun) -> None:
     assert hand.keys("db") == since != keys
 
 
-def test_all_of_it_is_taken_back(hand: HandRun) -> None:
-    volume = hand.project.volume("data")
-    hand.redis("db", "--volume", f"{volume}:/data", "--restart", "on-failure:3")
-    hand.redis("cache", "--restart", "always")
-    before, keys = hand.meant(), [hand.keys("db"), hand.keys("cache")]
-    anonymous = hand.containers()["cache"]["Mounts"][0]["Name"]
-    hand.project.volumes.append(anonymous)
-    hand.do(hand.service("cache", anonymous, needs=[hand.called("db")]), hand.service("db", volume))
-    assert sorted(hand.containers()) == ["cache", "cache-replaced", "db", "db-replaced"]
-    back = hand.rollback()
-    assert [hand.short(line).partition(":")[0] for line in back.actions] == ["put back cache", "put back db"]
-    assert hand.meant() == before
-    assert [hand.keys("db"), hand.keys("cache")] == keys
-    assert hand.files() == []
-    assert hand.rollback().actions == []
-
-
 def test_what_does_not_become_healthy_is_put_back(hand: HandRun) -> None:
     volume = hand.project.volume("data")
     hand.redis("db", "--volume", f"{volume}:/data", "--restart", "always")
@@ -369,15 +352,6 @@ def test_data_in_the_layer_of_what_is_to_stay_as_it_runs(hand: HandRun) -> None:
     assert changed["data"][0] == {"volume": volume, "target": "/tmp/db"}
     hand.do({**declared, **changed})
     assert hand.keys("db") == keys
-
-
-def test_one_that_was_not_healthy_comes_back_as_it_was(hand: HandRun) -> None:
-    volume = hand.project.volume("data")
-    hand.redis("db", "--volume", f"{volume}:/data", "--health-cmd", "false", "--health-interval", "200ms", "--health-retries", "1")
-    before, keys = hand.meant(), hand.keys("db")
-    hand.do(hand.service("db", volume))
-    hand.rollback()
-    assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])
 
 
 def test_a_label_that_is_a_secret_is_not_told(hand: HandRun) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container, Endpoint
 from ansible_collections.auren.stack.plugins.module_utils.starters import Starter
-from ansible_collections.auren.stack.plugins.module_utils.takeover_back import afterwards, plan_return
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import afterwards, plan_return, without_networks
+from ansible_collections.auren.stack.plugins.module_utils.topology import Move
 
 STARTER = Starter("script", "/etc/cron.daily/x", 0, "it starts db", ("db",), "", "755")
 
@@ -33,6 +34,7 @@ def swap(**more: Any) -> dict[str, Any]:
         "copies": [],
         "served": True,
         "redis": False,
+        "listened": [],
         "project": "stack",
     }
     return {**facts, "places": [], "networks": [], **more}
@@ -72,13 +74,32 @@ def test_of_several_runs_the_oldest_says_how_it_was() -> None:
     assert (one.before.policy, one.before.ran) == ("always", True)
 
 
-def test_who_changed_hands_last_comes_back_first() -> None:
+def test_servers_come_back_first() -> None:
     other = swap(name="app", id="old-app", kept="app-replaced-T")
     apps = (
         container("app-replaced-T", "old-app", state="exited"),
         container("app", "new-app", labels={LABEL_SERVICE: "app", LABEL_COMPOSE_PROJECT: "stack"}),
     )
-    assert [one.name for one in back(NEW, OLD, *apps, runs=[run(1.0, swap(), other)]).returns] == ["app", "db"]
+    assert [one.name for one in back(NEW, OLD, *apps, runs=[run(1.0, swap(), other)]).returns] == ["db", "app"]
+
+
+def test_it_starts_on_the_networks_that_it_is_going_to_have() -> None:
+    places = (Endpoint("net", "n", "10.0.0.2", ()), Endpoint("legacy", "l", "10.1.0.2", ()))
+    old = replace(OLD, endpoints=places)
+    gone = (Move("disconnect", "db", "net", ()), Move("disconnect", "other", "legacy", ()), Move("remove network", "net", "", ()))
+    found = without_networks(back(NEW, old), gone)
+    assert [one.leaves for one in found.returns] == [("net",)]
+    assert "; it is not on net any more" in found.operations[0].cause
+    assert [op.kind for op in found.operations] == [doing.verb for doing in found.doings] == ["put back", "enable"]
+    [now] = afterwards(HostState((NEW, old), ()), found).containers
+    assert [endpoint.network for endpoint in now.endpoints] == ["legacy"]
+
+
+def test_one_that_runs_or_would_be_on_no_network_stays_on_it() -> None:
+    alone = replace(OLD, endpoints=(Endpoint("net", "n", "10.0.0.2", ()),))
+    runs = replace(OLD, state="running", endpoints=(*alone.endpoints, Endpoint("legacy", "l", "10.1.0.2", ())))
+    for old in (alone, runs):
+        assert [one.leaves for one in without_networks(back(NEW, old), [Move("disconnect", "db", "net", ())]).returns] == [()]
 
 
 def test_what_vanished_has_a_copy() -> None:

@@ -1,0 +1,56 @@
+"""The way back of a takeover: the old containers are what they were, and serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.hand_run import HandRun
+from tests.integration.harness import Project, docker
+
+
+@pytest.fixture
+def hand(project: Project) -> Iterator[HandRun]:
+    made = HandRun(project)
+    yield made
+    made.remove()
+
+
+def test_all_of_it_is_taken_back(hand: HandRun) -> None:
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data", "--restart", "on-failure:3")
+    hand.redis("cache", "--restart", "always")
+    before, keys = hand.meant(), [hand.keys("db"), hand.keys("cache")]
+    anonymous = hand.containers()["cache"]["Mounts"][0]["Name"]
+    hand.project.volumes.append(anonymous)
+    hand.do(hand.service("cache", anonymous, needs=[hand.called("db")]), hand.service("db", volume))
+    assert sorted(hand.containers()) == ["cache", "cache-replaced", "db", "db-replaced"]
+    back = hand.rollback()
+    assert [hand.short(line).partition(":")[0] for line in back.actions] == ["put back db", "put back cache"]
+    assert hand.meant() == before
+    assert [hand.keys("db"), hand.keys("cache")] == keys
+    assert hand.files() == []
+    assert hand.rollback().actions == []
+
+
+def test_one_that_was_not_healthy_comes_back_as_it_was(hand: HandRun) -> None:
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data", "--health-cmd", "false", "--health-interval", "200ms", "--health-retries", "1")
+    before, keys = hand.meant(), hand.keys("db")
+    hand.do(hand.service("db", volume))
+    hand.rollback()
+    assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])
+
+
+def test_it_is_back_when_it_listens_again(hand: HandRun) -> None:
+    """Without a health check, running is not serving: what follows, its networks among it, waits for that."""
+    volume = hand.project.volume("data")
+    slow = "sleep 2; exec redis-server --appendonly yes --save ''"
+    hand.redis("db", "--volume", f"{volume}:/data", "--expose", "6380", command=["sh", "-c", slow])
+    before = hand.meant()
+    hand.do(hand.service("db", volume))
+    back = hand.rollback()
+    assert docker("exec", hand.called("db"), "redis-cli", "ping") == "PONG"
+    assert float(back.output["operations"][0].rsplit("(", 1)[1].split()[0]) > 2
+    assert hand.meant() == before
