@@ -157,7 +157,8 @@ class Engine:
         """An inspection where volumes have their directories: of another driver's there is none until one asks for the volume (tried)."""
         for mount in raw.get("Mounts") or []:
             if mount["Type"] == "volume" and not mount.get("Source"):
-                mount["Source"] = self.api.inspect_volume(mount["Name"]).get("Mountpoint") or ""
+                with contextlib.suppress(docker.errors.APIError):  # its driver is gone: that says nothing about the container
+                    mount["Source"] = self.api.inspect_volume(mount["Name"]).get("Mountpoint") or ""
         return raw
 
     def inspect_image(self, ref: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils.data_places import holds
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -34,12 +35,20 @@ class Recorded:
         return {"Name": name, "Driver": "nfs", "Mountpoint": "/mnt/remote"}
 
 
-def test_the_engine_is_asked_where_such_a_volume_is() -> None:
+class WithoutDriver(Recorded):
+    """When the driver does not answer any more."""
+
+    def inspect_volume(self, name: str) -> dict[str, Any]:
+        raise docker.errors.NotFound(f'get {name}: error looking up volume plugin nfs: plugin "nfs" not found')
+
+
+@pytest.mark.parametrize(("answers", "place"), [(Recorded(), "/mnt/remote"), (WithoutDriver(), "")], ids=["known", "driver gone"])
+def test_the_engine_is_asked_where_such_a_volume_is(answers: Recorded, place: str) -> None:
     engine = object.__new__(Engine)
-    engine.api = Recorded()
+    engine.api = answers
     raw = engine.inspect("db")
     assert raw is not None
-    assert raw["Mounts"][0]["Source"] == "/mnt/remote"
+    assert raw["Mounts"][0]["Source"] == place
 
 
 def swap(copies: tuple[Copy, ...]) -> Swap:
