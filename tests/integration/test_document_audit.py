@@ -55,10 +55,11 @@ def verdicts(result: Result, project: Project) -> set[tuple[int, str, str]]:
     return {(one["line"], one["kind"], one["verdict"]) for one in ours}
 
 
-def test_what_is_true_and_what_is_not(host: tuple[Project, int, str]) -> None:
+def old_document(host: tuple[Project, int, str]) -> str:
+    """True and false claims, each on a line of its own."""
     project, port, address = host
     name = project.called
-    text = f"""| Container | Image | Port | Status | Depends on |
+    return f"""| Container | Image | Port | Status | Depends on |
 |---|---|---|---|---|
 | {name("cache")} | {image("redis")} | 127.0.0.1:{port} | healthy | - |
 | {name("page")} | {image("python")} | 6379 | running | {name("cache")} |
@@ -86,8 +87,12 @@ graph LR
   {name("page")} --> {name("cache")}
 ```
 """
+
+
+def test_what_is_true_and_what_is_not(host: tuple[Project, int, str]) -> None:
+    project, _port, _address = host
     wait_for_targets(project)
-    result = audit(project, text)
+    result = audit(project, old_document(host))
     assert {one for one in verdicts(result, project) if one[2] == "false"} == {
         (4, "image", "false"),
         (4, "port", "false"),
