@@ -44,12 +44,12 @@ def grafana(engine: Engine, container: Container, data_dir_on_host: str | None, 
     def fill(part: Path) -> str:
         live = _on_host(engine, container, data_dir_on_host) if container.running else ""
         if live:
-            return _filled(container, live, part)
+            return _filled(container, live, part, "ro")
         work = part / WORK
         work.mkdir(mode=0o700)
         with _frozen(engine, container):
             tree_archive.unpack(container_io.archive(engine, container.id, f"{directory(container)}/."), str(work))
-        what = _filled(container, str(work), part)
+        what = _filled(container, str(work), part, "rw")  # our own copy: what a writer had not finished in it is undone
         tree.clear(str(work))
         work.rmdir()
         return what
@@ -98,10 +98,10 @@ def _frozen(engine: Engine, container: Container) -> Iterator[None]:
             engine.api.unpause(container.id)
 
 
-def _filled(container: Container, source: str, part: Path) -> str:
+def _filled(container: Container, source: str, part: Path, mode: str) -> str:
     found = _patiently(lambda: _databases(source))
     for name in found:
-        _database(container, os.path.join(source, os.fsdecode(name)), part / "databases" / os.fsdecode(name))
+        _database(container, os.path.join(source, os.fsdecode(name)), part / "databases" / os.fsdecode(name), mode)
     without = {name + end for name in found for end in (b"", *BESIDE)}
     files = _rest(container, source, part / "files.tar", without)
     return f"{count(len(found), 'SQLite database')} and {count(files, 'other file')}"
@@ -118,15 +118,15 @@ def _databases(source: str) -> list[bytes]:
     return found
 
 
-def _database(container: Container, source: str, target: Path) -> None:
-    """One consistent copy. Opened for reading only: SQLite takes its locks, and changes nothing."""
+def _database(container: Container, source: str, target: Path, mode: str) -> None:
+    """One consistent copy. mode: ro where a program works with it, SQLite takes its locks and changes nothing; rw lets it recover first."""
     for parent in (*reversed(target.parents), target.parent):
         if not parent.is_dir():
             parent.mkdir(mode=0o700)
     with written(target):
         pass  # made here, so that only root may read it
     try:
-        live = sqlite3.connect(f"file:{quote(source)}?mode=ro", uri=True, timeout=60)
+        live = sqlite3.connect(f"file:{quote(source)}?mode={mode}", uri=True, timeout=60)
         with contextlib.closing(live), contextlib.closing(sqlite3.connect(target)) as copy:
             live.backup(copy, pages=-1)
             [said] = copy.execute("PRAGMA integrity_check(1)").fetchone()

@@ -80,7 +80,7 @@ def _networks(engine: Engine) -> list[Any]:
 def _images(engine: Engine) -> str:
     with told("read", "the images"):
         found = engine.api.images()
-    rows = sorted((", ".join(one.get("RepoTags") or ["without a name"]), one) for one in found)
+    rows = sorted(((", ".join(one.get("RepoTags") or ["without a name"]), one) for one in found), key=lambda row: row[0])
     return "\n".join(f"{name}  {one['Id'][:19]}  {one['Size'] / 1e6:.0f} MB  {_time(one['Created'])}" for name, one in rows)
 
 
