@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from mess import NETWORK, STREAMLINE, Mess, plan_id, shown, typed
+from mess import NETWORK, STREAMLINE, Mess, typed
+from plans import plan_id, shown
 from target import Recap, play
 
 LIST = ["-e", json.dumps({"auren_streamline_containers": ["biometric-unified"]})]

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from mess import LISTED, MEASURED, NETWORK, ROLLBACK, STREAMLINE, Mess, approved, differences, endpoint, record, shown
+from mess import LISTED, MEASURED, NETWORK, ROLLBACK, STREAMLINE, Mess, differences, endpoint
+from plans import approved, record, shown
 from target import play
 
 SETTINGS = ["-e", json.dumps({"auren_streamline_containers": ["biometric-unified"]})]

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from mess import LISTED, MEASURED, NETWORK, ROLLBACK, STREAMLINE, Mess, differences, plan_id, record, shown, typed
+from mess import LISTED, MEASURED, NETWORK, ROLLBACK, STREAMLINE, Mess, differences, typed
+from plans import plan_id, record, shown
 from target import play
 
 SETTINGS = ["-e", json.dumps({"auren_streamline_containers": ["biometric-unified"], "auren_streamline_detach": True})]

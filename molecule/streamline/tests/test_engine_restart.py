@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from mess import NETWORK, ROLLBACK, STREAMLINE, Mess, approved, differences, shown
+from mess import NETWORK, ROLLBACK, STREAMLINE, Mess, differences
+from plans import approved, shown
 from target import PROJECT_DIR, Target, play, start_play, wait_until
 
 DUPLICATES = ["biometric-system-100", "neuros-langgraph"]  # the Engine would start both, and one takes the port of neuros-advanced
