@@ -68,7 +68,7 @@ class Journal:
         self.id, self.number, self._handle = "", 0, -1
 
     def open(self) -> None:
-        """Make the file and write its heading."""
+        """Make the file and write its heading. Raises StackError, and leaves no file of a run that did not begin."""
         make_directory(self.directory.parent, 0o700)
         make_directory(self.directory, 0o700)
         now = time.time()
@@ -78,7 +78,12 @@ class Journal:
             with contextlib.suppress(FileExistsError):
                 self._handle = self._make(self.directory / f"{self.id}.jsonl")
                 break
-        self._write({"run": self.id, "kind": self.kind, "began": now, "version": VERSION, **self.heading}, "nothing was done")
+        try:
+            self._write({"run": self.id, "kind": self.kind, "began": now, "version": VERSION, **self.heading}, "nothing was done")
+        except StackError:
+            os.close(self._handle)
+            os.unlink(self.directory / f"{self.id}.jsonl")
+            raise
         self._sync_directory()
 
     def begin(self, step: Step) -> None:

@@ -144,6 +144,15 @@ def test_a_line_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     assert read_runs(tmp_path)[0].outcome == "cut off"
 
 
+def test_a_heading_that_cannot_be_written_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
+    with pytest.raises(StackError, match="No space left on device; nothing was done"):
+        begun(tmp_path)
+    monkeypatch.undo()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert begun(tmp_path).id
+
+
 @pytest.mark.parametrize("method", ["done", "end"])
 def test_a_step_that_was_done_is_not_said_to_be_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     one = begun(tmp_path)

@@ -42,8 +42,9 @@ def moved(night: Any) -> None:
 
 
 def digests(target: Target) -> list[str]:
-    """Every file of the project with mode, owner and content, but for what fills the disk."""
-    find = f"cd {PROJECT_DIR} && find . -type f ! -name filler -printf '%m %U:%G ' -exec sha256sum {{}} ';' | sort -k 4"
+    """Every file of the project with mode, owner and content, but for what fills the disk, and what a failed run says of itself."""
+    own = "-name filler -o -name changes.jsonl -o -path './.auren/journal/*' -size +0"
+    find = f"cd {PROJECT_DIR} && find . -type f ! '(' {own} ')' -printf '%m %U:%G ' -exec sha256sum {{}} ';' | sort -k 4"
     return target.run("sh", "-c", find).splitlines()
 
 
