@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.hand_run import HandRun
 from tests.integration.harness import IMAGES, RUN, Project, docker, image
 from tests.integration.network_mess import Mess, made
 
@@ -49,6 +50,14 @@ def new_project(network: str) -> Callable[[Path], AbstractContextManager[Project
 def project(new_project: Callable[[Path], AbstractContextManager[Project]], tmp_path: Path) -> Iterator[Project]:
     with new_project(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def hand(project: Project) -> Iterator[HandRun]:
+    """Containers that were started by hand where the project's services belong."""
+    made = HandRun(project)
+    yield made
+    made.remove()
 
 
 @pytest.fixture(scope="module")

@@ -200,13 +200,13 @@ class Project:
 
 def remove_containers(found: list[str]) -> None:
     """Remove containers with the volumes that nobody named; `rm -v` leaves those that a takeover mounted by their names."""
-    volumes: set[str] = set()
-    for one in set(found):
-        mounts = json.loads(docker("inspect", "-f", "{{json .Mounts}}", one, check=False) or "[]")
-        volumes.update(place["Name"] for place in mounts if ANONYMOUS.fullmatch(place.get("Name", "")))
-        docker("rm", "-f", "-v", one, check=False)
-    for volume in volumes:
-        docker("volume", "rm", volume, check=False)
+    if not found:
+        return
+    mounts = [place for line in docker("inspect", "-f", "{{json .Mounts}}", *found, check=False).splitlines() for place in json.loads(line)]
+    docker("rm", "-f", "-v", *set(found), check=False)
+    for volume in {place.get("Name", "") for place in mounts}:
+        if ANONYMOUS.fullmatch(volume):
+            docker("volume", "rm", volume, check=False)
 
 
 def tree(directory: Path) -> dict[str, tuple[int, int, int, bytes]]:

@@ -5,20 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.hand_run import SERVER, TAKEOVER, HandRun, mountpoint
-from tests.integration.harness import ROOT, Project, docker, image, module_command, module_environment, module_input, run_module
+from tests.integration.harness import ROOT, docker, image, module_command, module_environment, module_input, run_module
 from tests.integration.run_facts import differing
-
-
-@pytest.fixture
-def hand(project: Project) -> Iterator[HandRun]:
-    made = HandRun(project)
-    yield made
-    made.remove()
 
 
 def twice(hand: HandRun, *services: dict, **more: object) -> list[str]:  # type: ignore[type-arg]

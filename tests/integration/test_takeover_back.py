@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from tests.integration.hand_run import HandRun
-from tests.integration.harness import Project, docker
-
-
-@pytest.fixture
-def hand(project: Project) -> Iterator[HandRun]:
-    made = HandRun(project)
-    yield made
-    made.remove()
+from tests.integration.harness import docker
 
 
 def test_all_of_it_is_taken_back(hand: HandRun) -> None:

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.hand_run import HandRun, mountpoint
-from tests.integration.harness import Project, docker, image
-
-
-@pytest.fixture
-def hand(project: Project) -> Iterator[HandRun]:
-    made = HandRun(project)
-    yield made
-    made.remove()
+from tests.integration.harness import docker, image
 
 
 def test_a_container_that_is_not_there(hand: HandRun) -> None:

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-
-import pytest
 
 from tests.integration.hand_run import HandRun, mountpoint
-from tests.integration.harness import Project, docker
-
-
-@pytest.fixture
-def hand(project: Project) -> Iterator[HandRun]:
-    made = HandRun(project)
-    yield made
-    made.remove()
+from tests.integration.harness import docker
 
 
 def test_no_room_for_a_copy(hand: HandRun) -> None:
