@@ -94,9 +94,21 @@ def counted(report: Path, status: int) -> tuple[int, int]:
     return passed, max(failed, 1 if status not in (0, 5) else 0)
 
 
+def report_of(step: Step) -> Path:
+    return REPORTS / f"{step.name.replace(' ', '-')}.xml"
+
+
+def failures(step: Step) -> list[str]:
+    """The tests of one step that did not pass; none for a step without a report."""
+    report = report_of(step)
+    cases = ElementTree.parse(report).getroot().iter("testcase") if report.exists() else ()
+    bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    return [f"{case.get('classname', '')}::{case.get('name', '')}" for case in bad]
+
+
 def run(step: Step) -> tuple[int, int]:
     """Run one step with its output on the terminal; return (passed, failed)."""
-    report = REPORTS / f"{step.name.replace(' ', '-')}.xml"
+    report = report_of(step)
     report.unlink(missing_ok=True)
     env = dict(os.environ) if sys.stdout.isatty() else dict(os.environ, NO_COLOR="1")
     if "pytest" in step.command:
@@ -114,7 +126,8 @@ def main(level: str) -> int:
     """Run the steps of `check`, `test` or `full`; exit status 1 when anything failed."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     results: dict[str, tuple[int, int]] = {}
-    for step in {"check": lambda: CHECK, "test": lambda: TEST, "full": full}[level]():
+    steps = {"check": lambda: CHECK, "test": lambda: TEST, "full": full}[level]()
+    for step in steps:
         if not (ROOT / step.wanted).exists():
             continue
         if step.docker and results.get(PREPARE, (0, 0))[1]:
@@ -122,9 +135,10 @@ def main(level: str) -> int:
             results[step.name] = (0, 1)
         else:
             results[step.name] = run(step)
-    broken = [name for name, (_, failed) in results.items() if failed]
-    print("\nfailed: " + ", ".join(broken) if broken else "")
-    print(f"{sum(p for p, _ in results.values())} passed, {sum(f for _, f in results.values())} failed")
+    broken = [step for step in steps if results.get(step.name, (0, 0))[1]]
+    for step in broken:
+        print("\n".join([f"\nfailed: {step.name}", *(f"  {name}" for name in failures(step))]))
+    print(f"\n{sum(p for p, _ in results.values())} passed, {sum(f for _, f in results.values())} failed")
     return 1 if broken else 0
 
 
