@@ -101,8 +101,10 @@ class HandRun:
     # --- the modules ------------------------------------------------------------------------------------------------------
 
     def arguments(self, *services: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Sure of the volumes: fuller ones on this Engine are those of other tests."""
         backup = {} if "backup_dir" in more else {"backup": "done"}
-        return self.project.arguments(*services, **{**backup, **more})
+        sure = [one["name"] for one in services if docker("ps", "-aq", "--filter", f"name={one['name']}")]
+        return self.project.arguments(*services, **{"sure": sure, **backup, **more})
 
     def run(self, *services: dict[str, Any], check: bool = False, **more: Any) -> Result:
         return run_module(TAKEOVER, self.arguments(*services, **more), check)

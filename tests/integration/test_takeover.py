@@ -176,8 +176,7 @@ def test_names_that_others_use_are_declared_too(hand: HandRun) -> None:
     """By the lines for the inventory, which make the declaration fit what runs."""
     volume = hand.project.volume("data")
     hand.redis("db", "--volume", f"{volume}:/data", "--env", "DB_PASSWORD=s3cret word")
-    arguments = {key: value for key, value in hand.arguments(hand.service("db", "elsewhere")).items() if key != "backup"}
-    told = run_module("takeover_info", arguments, False)
+    told = run_module("takeover_info", hand.project.arguments(hand.service("db", "elsewhere")), False)
     assert told.status == 0, told.text
     assert told.output["variables"] == {"db_volume": volume, "auren_overrides": {hand.called("db"): {"aliases": ["old-db"]}}}
     assert "s3cret" not in told.text
