@@ -100,8 +100,9 @@ def _life(container: Container, now: float) -> Iterator[Finding]:
 
 def moment(stamp: str) -> float:
     """Docker's time, ``2026-11-24T17:50:45.123456789Z``, in seconds since 1970; 0 for what is none."""
+    fraction = stamp[19:].rstrip("Z")
     try:
-        return datetime.fromisoformat(stamp[:19]).replace(tzinfo=timezone.utc).timestamp()
+        return datetime.fromisoformat(stamp[:19]).replace(tzinfo=timezone.utc).timestamp() + float(fraction or 0)
     except ValueError:
         return 0.0
 

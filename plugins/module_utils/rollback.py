@@ -48,9 +48,13 @@ class Undoing:
 
 
 def undoable(runs: Sequence[Run], since: float) -> list[Run]:
-    """The runs that began after ``since`` (seconds since 1970), changed networks or containers, and were not taken back. Newest first."""
+    """The runs that began after ``since`` (seconds since 1970), changed networks or containers, and were not taken back. Newest first.
+
+    A takeover writes its definitions before its first step, so one that was cut off there has something to take back as well.
+    """
     taken_back = {one for run in runs if run.kind == KIND and run.outcome == "done" for one in run.undoes}
-    return [run for run in reversed(runs) if run.kind != KIND and run.steps and run.began >= since and run.id not in taken_back]
+    began = [run for run in reversed(runs) if run.kind != KIND and (run.steps or run.record.get("swaps"))]
+    return [run for run in began if run.began >= since and run.id not in taken_back]
 
 
 def plan_rollback(state: HostState, runs: Sequence[Run]) -> Undoing:

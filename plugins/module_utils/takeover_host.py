@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import host_ports, starters
+from ansible_collections.auren.stack.plugins.module_utils.container_checks import moment
 from ansible_collections.auren.stack.plugins.module_utils.data_places import redis_setting
 from ansible_collections.auren.stack.plugins.module_utils.declaration import observe
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, spec
@@ -69,11 +70,11 @@ def read_host(
     runs: Sequence[Run],
 ) -> Reading:
     """runs: of the journal, newest first, that are not taken back."""
-    found = olds(engine, state, services, home.project, choices.leave, unfinished(runs))
+    found = olds(engine, state, services, home.project, choices.leave, unfinished(runs, state))
     now = datetime.fromtimestamp(time.time(), timezone.utc)
     wanted = {name: services[name] for name in found}
     snapshot = engine.snapshot(list(found))
-    swaps = swaps_of(found, wanted, snapshot, choices, begun(runs), f"{now:%Y%m%d}")
+    swaps = swaps_of(found, wanted, snapshot, choices, begun(runs, state), f"{now:%Y%m%d}")
     wanted = with_snapshots(wanted, swaps, choices)
     swaps = [replace(swap, service=wanted[swap.name]) for swap in swaps]
     observed = observe(engine, home, wanted, {**params, "secret_specs": _specs(params["secret_specs"], swaps)}, legacy(found))
@@ -96,24 +97,26 @@ def kept_image(old: Old, patched: Mapping[str, str]) -> str:
     return snapshot_name(old.service, f"{datetime.now(timezone.utc):%Y%m%d}") if kept else ""
 
 
-def begun(runs: Sequence[Run]) -> dict[str, Before]:
+def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
     """By container id: how it was before the first of the runs that began to take it over and did not come to an end with it.
 
     runs: newest first, not taken back. One that put the container back has ended with it, and so has one whose new container serves.
+    What a run did counts no more when the container was started again after it: its data may be newer than any copy.
     """
     found: dict[str, Before] = {}
     ended: set[str] = set()
+    now = {container.id: container for container in state.containers}
     for run, swap in swaps_in(runs):
         name, known = swap["name"], swap["id"]
         if known in ended or run.did("put back", name) or run.did("make", name):
             ended.add(known)
             continue
-        later = found.get(known)
+        later, ran = found.get(known, Before("", False)), known in now and moment(now[known].started_at) > run.began
         found[known] = replace(
             before_of(swap),
-            backed_up=run.did("back up", name) or bool(later and later.backed_up),
-            copied=later.copied if later and later.copied else _copied(run, swap),
-            made=run.did("make", name, completed=False) or bool(later and later.made),
+            backed_up=later.backed_up or (run.did("back up", name) and not ran),
+            copied=later.copied or (() if ran else _copied(run, swap)),
+            made=later.made or (run.did("make", name, completed=False) and not ran),
         )
     return found
 
@@ -125,20 +128,30 @@ def _copied(run: Run, swap: Mapping[str, Any]) -> tuple[Copy, ...]:
     return copies if copies and done == len(copies) else ()
 
 
-def wrote(runs: Sequence[Run]) -> set[str]:
-    """Ids of old containers whose successors may have written to what was copied, and that were not put back since."""
+def wrote(runs: Sequence[Run], rollbacks: Sequence[Run], state: HostState) -> set[str]:
+    """Ids of old containers whose successors may have written to what was copied, and that were not put back since.
+
+    runs: as for `begun`. rollbacks: those that were cut off, too.
+    """
     found: set[str] = set()
     back: set[str] = set()
     for run, swap in swaps_in(runs):
-        back |= {swap["id"]} if run.did("put back", swap["name"]) else set()
+        back |= {swap["id"]} if run.did("put back", swap["name"]) or _came_back(run, swap, rollbacks, state) else set()
         found |= {swap["id"]} - back if run.did("make", swap["name"], completed=False) else set()
     return found
 
 
-def unfinished(runs: Sequence[Run]) -> dict[str, str]:
+def _came_back(run: Run, swap: Mapping[str, Any], rollbacks: Sequence[Run], state: HostState) -> bool:
+    """A rollback was about to put it back, and it has its name again: what was copied goes back before that."""
+    present = state.container(swap["name"])
+    meant = any(run.id in one.undoes and one.did("put back", swap["name"], completed=False) for one in rollbacks)
+    return meant and present is not None and present.id == swap["id"]
+
+
+def unfinished(runs: Sequence[Run], state: HostState) -> dict[str, str]:
     """By service, the id or the name of the old container of a run that was cut off before the new one served. runs: as for `begun`."""
     found: dict[str, str] = {}
-    ids = begun(runs)
+    ids = begun(runs, state)
     for _run, swap in swaps_in(runs):
         if swap["id"] in ids:
             found.setdefault(swap["name"], swap["id"] if not swap["auto_remove"] else swap["kept"])

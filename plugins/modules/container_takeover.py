@@ -121,6 +121,7 @@ from ansible_collections.auren.stack.plugins.module_utils.journal import read_ru
 from ansible_collections.auren.stack.plugins.module_utils.module import run, runner
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
+from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND as ROLLBACK
 from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     BACKED_UP,
@@ -157,13 +158,15 @@ def planned(engine: Engine, module: AnsibleModule, home: House, choices: Choices
     services, state = declared_services(module.params, home), observe(engine, files=False, flows_over=())
     named = {variable: list(module.params[key]) for key, variable in NAMED.items()}
     wrong = list(takeover_checks.unknown(services, state, named))
-    runs = undoable(read_runs(home.directory), 0)
+    every = read_runs(home.directory)
+    runs = undoable(every, 0)
     reading = read_host(engine, home, services, module.params, choices, state, runs)
     module.no_log_values.update(secret_forms(reading.observed))
     specs = {name: reading.specs.get(name, {}) for name in reading.olds}
     takeover = plan_takeover(reading.swaps, reading.starters, choices, specs, reading.values)
     labels = engine.volume_labels()
-    found = takeover_checks.conflicts(state, reading.observed.snapshot, labels, wrote(runs), reading.swaps, choices)
+    written = wrote(runs, [one for one in every if one.kind == ROLLBACK], state)
+    found = takeover_checks.conflicts(state, reading.observed.snapshot, labels, written, reading.swaps, choices)
     active = [
         StackError(
             f"the unit {unit} runs and starts what is stopped. Stopping it may remove the container with its data: look first, give it "

@@ -141,7 +141,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     home = House(params["project"], params["project_dir"], params["network"])
     services = declared_services({**params, "images": {}}, home)
     choices, state = _choices(params["choices"]), observe(engine, files=False, flows_over=())
-    found = olds(engine, state, services, home.project, params["leave"], unfinished(undoable(read_runs(home.directory), 0)))
+    found = olds(engine, state, services, home.project, params["leave"], unfinished(undoable(read_runs(home.directory), 0), state))
     raise_together(unknown(services, state, {"auren_takeover": list(choices)}))
     reader = SecretReader(home, {n: services[n] for n in found}, engine.snapshot(list(found)), {}, legacy(found))
     known = {value: name for name, values in reader.held().items() for value in values}

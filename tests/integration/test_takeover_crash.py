@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.hand_run import ROLLBACK, TAKEOVER, HandRun
-from tests.integration.harness import Project
+from tests.integration.harness import Project, docker
 
 MOMENTS = ("planned", "begun", "done")
 STEPS = 10  # set policy, hand over, stop, rename, make; hand over, stop, rename, copy, make
@@ -78,6 +78,19 @@ def survives(host: Host, moment: str, count: int) -> None:
 @pytest.mark.parametrize(("moment", "count"), [("done", 3), ("done", 4), ("begun", 9)], ids=["stopped", "renamed", "copying"])
 def test_a_takeover_that_is_killed(host: Host, moment: str, count: int) -> None:
     survives(host, moment, count)
+
+
+def test_what_was_started_by_hand_meanwhile_is_copied_again(host: Host) -> None:
+    """A copy that a run which was cut off has made is older than what the old one wrote then."""
+    assert host.killed(TAKEOVER, host.arguments, "planned", STEPS)
+    kept = host.hand.containers()["layer-replaced"]["Id"]
+    docker("start", kept)
+    docker("exec", kept, "sh", "-c", "until redis-cli SET written later; do sleep 0.1; done")
+    result = host.hand.run(*host.arguments["services"])
+    assert result.status == 0, result.text
+    assert host.hand.ask("layer", "GETDEL", "written") == "later"
+    assert host.read() == host.keys
+    host.restore()
 
 
 @pytest.mark.slow

@@ -230,6 +230,8 @@ def test_the_newest_first_and_none_twice() -> None:
     assert undoable([first, run("b", "rollback", 3, undoes=("1",)), second], 0) == [second]
     assert undoable([first, run("b", "rollback", 3, undoes=("1",), outcome="cut off")], 0) == [first]
     assert undoable([run("3", steps=())], 0) == []
+    cut_off = run("6", "takeover", steps=(), record={"swaps": [{"name": "db"}]}, outcome="cut off")
+    assert undoable([cut_off], 0) == [cut_off]  # its definitions may have been written
     assert undoable([run("4", outcome="failed"), run("5", outcome="cut off")], 0) != []
 
 

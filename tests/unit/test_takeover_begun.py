@@ -1,0 +1,84 @@
+"""What a takeover that was cut off has done, and whether that still counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND as ROLLBACK
+from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Copy
+from ansible_collections.auren.stack.plugins.module_utils.takeover_host import begun, unfinished, wrote
+from ansible_collections.auren.stack.plugins.module_utils.topology import Step
+
+COPY = {"path": "/tmp/layer", "source": "", "volume": "copied", "below": "", "size": 7}
+SWAP = {
+    "name": "db",
+    "id": "old",
+    "kept": "db-replaced-T",
+    "policy": "always",
+    "ran": True,
+    "auto_remove": False,
+    "copies": [COPY],
+    "served": True,
+    "redis": False,
+    "listened": [],
+    "places": [],
+}
+KEPT = Container("old", "db-replaced-T", "i", "sha", "exited", started_at="2026-01-01T00:00:00Z")
+ITSELF = replace(KEPT, name="db", state="running")
+BEGAN = 1767225600.5  # half a second after that start
+
+
+def run(*verbs: str, done: int | None = None, began: float = BEGAN, **more: Any) -> Run:
+    steps = tuple(Step(verb, "db") for verb in verbs)
+    completed = frozenset(range(1, 1 + (len(steps) if done is None else done)))
+    facts = {"id": f"r{began}", "kind": KIND, "record": {"swaps": [SWAP]}, **more}
+    return Run(began=began, steps=steps, completed=completed, **facts)
+
+
+def on(*containers: Container) -> HostState:
+    return HostState(containers, ())
+
+
+def test_what_a_run_that_was_cut_off_has_done() -> None:
+    found = begun([run("back up", "stop", "rename", "copy", "make", done=4)], on(KEPT))["old"]
+    assert (found.policy, found.ran, found.backed_up, found.copied, found.made) == ("always", True, True, (Copy(**COPY),), True)
+    assert unfinished([run("stop", done=0)], on(KEPT)) == {"db": "old"}
+
+
+def test_of_several_each_step_counts() -> None:
+    first, second = run("back up", "stop", "rename", done=3), run("copy", "make", done=1, began=BEGAN + 60)
+    found = begun([second, first], on(KEPT))["old"]
+    assert (found.backed_up, found.copied, found.made) == (True, (Copy(**COPY),), True)
+
+
+@pytest.mark.parametrize("again", ["2026-01-01T00:00:00.600000001Z", "2026-01-01T00:10:00Z"])
+def test_a_copy_of_what_ran_again_since_is_none(again: str) -> None:
+    """By a rollback that was cut off, or by hand: what it wrote then is nowhere else."""
+    found = begun([run("back up", "stop", "rename", "copy", "make", done=4)], on(replace(KEPT, started_at=again)))["old"]
+    assert (found.policy, found.ran, found.backed_up, found.copied, found.made) == ("always", True, False, (), False)
+
+
+@pytest.mark.parametrize("ending", ["make", "put back"])
+def test_a_run_that_came_to_its_end_is_not_gone_on_with(ending: str) -> None:
+    assert begun([run("stop", "rename", "copy", ending)], on(KEPT)) == {}
+
+
+def test_what_a_successor_may_have_written() -> None:
+    assert wrote([run("stop", "copy", done=2)], [], on(KEPT)) == set()
+    assert wrote([run("stop", "copy", "make", done=2)], [], on(KEPT)) == {"old"}
+    assert wrote([run("stop", "copy", "make", "put back")], [], on(ITSELF)) == set()
+
+
+def test_a_rollback_that_was_cut_off_has_brought_back_who_has_its_name() -> None:
+    taken = run("stop", "copy", "make")
+    back = run("put back", done=0, began=BEGAN + 60, kind=ROLLBACK, undoes=(taken.id,), record={})
+    assert wrote([taken], [back], on(ITSELF)) == set()
+    assert wrote([taken], [back], on(KEPT)) == {"old"}
+    assert wrote([taken], [replace(back, undoes=())], on(ITSELF)) == {"old"}  # renamed by hand: nothing went back
+    later = run("stop", "copy", "make", began=BEGAN + 120)
+    assert wrote([later, taken], [back], on(ITSELF)) == {"old"}
