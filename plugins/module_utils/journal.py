@@ -99,9 +99,12 @@ class Journal:
         os.close(self._handle)
 
     def fail(self, error: str, done: list[str]) -> None:
-        """The last line of a run that stopped; on a full disk it is missing, and the run counts as cut off."""
+        """The last line of a run that stopped; on a full disk it is missing, and the run counts as cut off.
+
+        Of the error its first line: what follows may be a log, with whatever its program has put there.
+        """
         with contextlib.suppress(StackError):
-            self.end("failed", error=error, operations=done)
+            self.end("failed", error=error.partition("\n")[0], operations=done)
 
     def _make(self, path: Path) -> int:
         try:

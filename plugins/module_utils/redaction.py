@@ -146,6 +146,14 @@ class Redactor:
             return [self.deep(one) for one in value]
         return self.text(value) if isinstance(value, str) else value
 
+    def known_in(self, value: Any) -> Any:
+        """Every text in a value, without the known values alone."""
+        if isinstance(value, Mapping):
+            return {key: self.known_in(one) for key, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.known_in(one) for one in value]
+        return self.values(value) if isinstance(value, str) else value
+
     def variable(self, line: str) -> str:
         key, sign, value = line.partition("=")
         return f"{key}{sign}{self.held(key, value)}"

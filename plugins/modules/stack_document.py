@@ -91,7 +91,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils import changes, live_map, secrets, statements
+from ansible_collections.auren.stack.plugins.module_utils import changes, live_map, statements
 from ansible_collections.auren.stack.plugins.module_utils.container_checks import seen_of
 from ansible_collections.auren.stack.plugins.module_utils.document import Reading, dated, parts, read_known, write_known
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -99,12 +99,12 @@ from ansible_collections.auren.stack.plugins.module_utils.known_commands import 
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
+from ansible_collections.auren.stack.plugins.module_utils.redaction import Redactor
 
 
-def secret_values(project: Path) -> set[str]:
-    """The values of the secrets on this host, in every form in which one may be seen."""
-    paths = [path for path in (project / "secrets").glob("*") if path.is_file()]
-    return {form for path in paths if (value := path.read_text(errors="replace")) for form in secrets.forms(value)}
+def redactor(project: Path) -> Redactor:
+    """Of the secrets on this host. A short one goes where it is a word: the name of a service may begin like a weak password."""
+    return Redactor(path.read_text(errors="replace") for path in (project / "secrets").glob("*") if path.is_file())
 
 
 def reading_of(params: dict[str, Any], project: Path) -> Reading:
@@ -126,13 +126,13 @@ def host_of(reading: Reading, project: Path) -> Host:
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     params, project, begin = module.params, Path(module.params["project_dir"]), time.time()
-    module.no_log_values.update(secret_values(project))
+    hidden = redactor(project)
     added = changes.missing(project, {params["run"]: params["verification"]})
     records = [*changes.read(project), *added]
     reading, known = reading_of(params, project), read_known(project)
     document, since = dated(parts(reading), known, changes.utc(begin))
     lines = commands(reading.services, host_of(reading, project))
-    document["commands"] = [one for one in lines if not any(value in one["line"] for value in module.no_log_values)]
+    document["commands"] = [one for one in lines if not hidden.shows(one["line"])]
     new = statements.changed(known, since)
     actions = [f"write .auren/known.json: {len(new)} statements are new or changed"] if new else []
     actions += [f"add to .auren/changes.jsonl: {record['run']}" for record in added]
@@ -140,7 +140,8 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         changes.add(project, added)
     if new and not module.check_mode:
         write_known(project, since)
-    return {"changed": bool(actions), "actions": actions, "document": document, "new": new, "records": records, "added": added}
+    told = {"actions": actions, "document": document, "new": new, "records": records, "added": added}
+    return {"changed": bool(actions), **hidden.known_in(told)}
 
 
 ARGUMENTS: dict[str, Any] = {

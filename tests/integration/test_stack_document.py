@@ -67,6 +67,16 @@ def test_no_secret_is_told(project: Project) -> None:
     assert not [text for text in [result.text, *kept] if SECRET in text or json.dumps(SECRET)[1:-1] in text]
 
 
+def test_a_secret_that_is_a_part_of_names_leaves_them_whole(project: Project) -> None:
+    """A weak password may be how every service begins."""
+    weak = project.name.partition("-")[2][:6]
+    compose = {"environment": {"PASSWORD": "<<secret:password>>"}}
+    given = {"secret_specs": {"password": {}}, "secrets": {"password": weak}}
+    project.do(project.service("one", compose=compose, purpose=f"It says {weak}"), **given)
+    assert weak in project.called("one")
+    assert facts(document(project), project.called("one"))["purpose"]["value"] == "It says ****"
+
+
 def test_every_changing_run_is_recorded_once(project: Project) -> None:
     assert project.do(project.service("one"), who="ann", obtained=["build x (1.0 s)"]).output["run"]
     changed = project.do(project.service("one", compose={"mem_limit": "64m"}), who="ben")

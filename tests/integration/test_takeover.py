@@ -98,14 +98,17 @@ def test_what_does_not_become_healthy_is_put_back(hand: HandRun) -> None:
     volume = hand.project.volume("data")
     hand.redis("db", "--volume", f"{volume}:/data", "--restart", "always")
     before, keys = hand.meant(), hand.keys("db")
-    sick = hand.service(
-        "db", volume, compose={"healthcheck": {"test": ["CMD", "false"], "interval": "200ms", "retries": 1}}, gate={"deadline": 3}
-    )
+    health = {"test": ["CMD-SHELL", "echo token-of-nobody; false"], "interval": "200ms", "retries": 1}
+    sick = hand.service("db", volume, compose={"healthcheck": health}, gate={"deadline": 3})
     result = hand.run(sick)
     assert result.status != 0
     said = hand.short(str(result.output["msg"]))
     assert said.startswith("db did not pass the gate: it is starting after 3 s. The old db runs again, as it was, after "), said
     assert "last log lines of db" in said
+    assert "token-of-nobody" in said
+    records = [path.read_text() for path in (hand.project.directory / ".auren").rglob("*.jsonl")]
+    assert records
+    assert not [text for text in records if "token-of-nobody" in text]
     assert hand.meant() == before
     assert (hand.keys("db"), hand.files()) == (keys, [])
     hand.do(hand.service("db", volume))
