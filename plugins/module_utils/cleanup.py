@@ -15,7 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import Host
 from ansible_collections.auren.stack.plugins.module_utils.journal import STAMP, Journal, Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
-from ansible_collections.auren.stack.plugins.module_utils.takeover import swaps_in
+from ansible_collections.auren.stack.plugins.module_utils.takeover_history import swaps_in
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import KEPT
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED, Move, Step, spec_of
 

@@ -8,7 +8,7 @@ One swap for each service, in the order of what they need. What forbids one is i
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 from ansible_collections.auren.stack.plugins.module_utils import tree
 from ansible_collections.auren.stack.plugins.module_utils.data_places import Mount, Program, below, directories, holder
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service, definition_of, start_order
-from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Snapshot, split_env
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.run_differences import Difference, differences, narrowed
@@ -64,7 +63,7 @@ class Before:
 
     policy: its restart policy. ran; served: it was healthy, where it says so. listened: on which ports. places: where its program kept
     data. backed_up, copied: that was done. made: a new one was begun, so it may have written to what was copied. redis: its keys are saved
-    before it is stopped.
+    before it is stopped. vanishes: it goes at its stop (--rm).
     """
 
     policy: str
@@ -76,6 +75,7 @@ class Before:
     made: bool = False
     redis: bool = False
     listened: tuple[int, ...] = ()
+    vanishes: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,16 +142,11 @@ class Takeover:
         self.plan.operations.append(operation)
 
 
-def swaps_in(runs: Iterable[Run]) -> Iterator[tuple[Run, Mapping[str, Any]]]:
-    """What `Swap.to_data` has written into the journals of these runs, each with its run, in their order."""
-    for run in runs:
-        yield from ((run, swap) for swap in (run.record.get("swaps", ()) if run.kind == KIND else ()))
-
-
 def before_of(swap: Mapping[str, Any]) -> Before:
     """How a container was, from what `Swap.to_data` has written."""
     listened = tuple(swap["listened"])
-    return Before(swap["policy"], swap["ran"], swap["served"], tuple(swap["places"]), redis=swap["redis"], listened=listened)
+    places, vanishes = tuple(swap["places"]), bool(swap["auto_remove"])
+    return Before(swap["policy"], swap["ran"], swap["served"], places, redis=swap["redis"], listened=listened, vanishes=vanishes)
 
 
 def snapshot_name(service: str, day: str) -> str:
@@ -236,6 +231,12 @@ def copies_of(old: Old, service: Service, snapshot: Snapshot, copy_anonymous: bo
             source = str(Path(snapshot.where(mount.name)) / below(mount, path))
             found.append(Copy(path, source, data["volume"], into, _bytes(source)))
     return found
+
+
+def used_volumes(service: Service) -> set[str]:
+    """Names of volumes, and directories of the host, that the declared container mounts."""
+    listed = {str(v).split(":", maxsplit=1)[0] for v in service.compose.get("volumes") or [] if isinstance(v, str)}
+    return listed | {data["volume"] for data in service.data}
 
 
 def _bytes(directory: str) -> int:
@@ -347,9 +348,7 @@ def told_changes(swap: Swap, values: Mapping[str, str]) -> list[str]:
 
 def _warnings(swap: Swap, choices: Choices) -> list[str]:
     old, told = swap.old, []
-    used = {data["volume"] for data in swap.service.data} | {
-        str(v).split(":", maxsplit=1)[0] for v in swap.service.compose.get("volumes") or [] if isinstance(v, str)
-    }
+    used = used_volumes(swap.service)
     for mount in old.mounts:
         copied = any(one.path.startswith(mount.destination) for one in swap.copies)
         if mount.lasting and mount.writable and mount.reference not in used and not copied and _bytes(mount.source):

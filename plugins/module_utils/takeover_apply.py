@@ -37,7 +37,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lo
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, plan_present
 from ansible_collections.auren.stack.plugins.module_utils.redis_keys import redis_keys, save_redis
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Choices, Copy, Doing, Swap, Takeover
-from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import LABEL_COPIED
+from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import LABEL_COPIED, refuse_other_image
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import taken_by_others
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name, starter_subject
 from ansible_collections.auren.stack.plugins.module_utils.topology import Step
@@ -174,6 +174,7 @@ def swap_apply(site: Site, swap: Swap, services: Mapping[str, Service], journall
     snapshot = engine.snapshot(names)
     others = tuple(c for c in snapshot.containers if c.id != old.id and (c.belongs(house.project) or c.name not in services))
     images = {**site.observed.images, service.image: engine.image(service.image)}
+    refuse_other_image(swap, images[service.image])
     observed = Observed(replace(snapshot, containers=others), images, declared, site.observed.values, site.observed.sources)
     listening = host_ports.listeners()
 

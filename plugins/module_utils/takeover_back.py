@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import starters, starters_disable
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -22,8 +21,9 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation
 from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leaving
-from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Before, Copy, Doing, before_of, restored, swaps_in
+from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Before, Copy, Doing, before_of, restored
 from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Place, put_back
+from ansible_collections.auren.stack.plugins.module_utils.takeover_history import meant, there, untouched
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
 
@@ -59,22 +59,19 @@ def plan_return(
     state: HostState, runs: Sequence[Run], disabled: Callable[[starters.Starter], bool], declared: Collection[str] = ()
 ) -> Returning:
     """runs: newest first. disabled: whether a starter is still as a run left it. declared: services that the project has on the disk."""
-    back, meant = Returning(), _meant(runs)
-    by_id = {container.id: container for container in state.containers}
-    for swap in meant.values():
-        old = by_id.get(swap["id"]) or state.container(swap["kept"])
-        present = state.container(swap["name"])
+    back = Returning()
+    for swap in [*meant(runs, state).values(), *untouched(runs, state).values()]:
+        old, present = there(swap, state), state.container(swap["name"])
         if old is None:
             back.warnings.append(f"left as it is: {swap['name']}: what it replaced is gone")
             continue
         before = before_of(swap)
-        wrote = any(run.kind == KIND and run.did("make", swap["name"], completed=False) for run in runs)
         successor = present if present is not None and present.id != old.id else None
         left = swap["name"] in declared and successor is None
         if successor is not None and not successor.belongs(swap["project"]):
             back.warnings.append(f"left as it is: {swap['name']}: a container that somebody else made has its name")
         elif successor is not None or old.name != swap["name"] or left or not restored(old, before):
-            copies = tuple(Copy(**copy) for copy in swap["copies"]) if wrote else ()
+            copies = tuple(Copy(**copy) for copy in swap["copies"])
             back.returns.append(Return(swap["name"], swap["id"], old, successor, before, copies, swap["project"]))
     found = {
         starter: None for run in runs if run.kind == KIND for starter in map(starters.starter_from_data, run.record.get("starters", []))
@@ -82,16 +79,6 @@ def plan_return(
     back.starters = [starter for starter in found if disabled(starter)]
     _lines(back)
     return back
-
-
-def _meant(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """By service, what was there first: of several runs the oldest says how it was. In the order of taking over: servers first."""
-    found: dict[str, dict[str, Any]] = {}
-    for _run, swap in swaps_in(reversed(runs)):
-        first = found.setdefault(swap["name"], dict(swap))
-        if first["id"] == swap["id"] and swap["auto_remove"]:
-            first["kept"] = swap["kept"]
-    return found
 
 
 def without_networks(back: Returning, moves: Sequence[Move]) -> Returning:

@@ -14,8 +14,18 @@ from ansible_collections.auren.stack.plugins.module_utils.definition import Serv
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.guards import holds_data
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, outside_networks
-from ansible_collections.auren.stack.plugins.module_utils.model import Container, Snapshot
-from ansible_collections.auren.stack.plugins.module_utils.takeover import BACKED_UP, DROP, KEEP, Choices, Copy, Swap, data_entry, expected
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.takeover import (
+    BACKED_UP,
+    DROP,
+    KEEP,
+    Choices,
+    Copy,
+    Swap,
+    data_entry,
+    expected,
+    used_volumes,
+)
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import KEPT
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
 from ansible_collections.auren.stack.plugins.module_utils.validate import bindings
@@ -35,10 +45,11 @@ def conflicts(
     choices: Choices,
 ) -> list[StackError]:
     """labels: of the volumes, by name. wrote: ids of containers whose successors may have written to what was copied."""
-    found = list(ports_in_turn(swaps))
+    found = [*ports_in_turn(swaps), *_room(snapshot, swaps)]
     for swap in swaps:
         found += [*_state(swap), *_image(swap), *_network(state, swap), *_sharing(state, swap), *_neighbours(state, swap, swaps, choices)]
         found += [*_data(swap), *_others_on_data(state, swap), *_fuller(snapshot, swap, choices), *_patches(swap, choices)]
+        found += [*_unwanted(swap, choices), *_copied_elsewhere(swap)]
         found += [problem for copy in swap.copies for problem in _copy(snapshot, labels, wrote, swap, copy)]
         found += _backup(swap, choices)
     return found
@@ -97,9 +108,22 @@ def _image(swap: Swap) -> Iterator[StackError]:
     if old.image is None:
         said = f"the image of {swap.name} ({old.container.image}) is no longer on this host, so nothing can be started from it"
         yield StackError(f"{said}. Pull or load it again, then run again. {UNTOUCHED}", "image_missing", swap.name)
+    elif swap.before.vanishes and old.successor:
+        return  # what is kept of it runs a snapshot, and what was made of its image is there already
+    elif swap.before.vanishes and old.kept and service.image != old.ref:
+        said = f"{swap.name} vanished at its stop (--rm) in a run that was cut off, and what is kept of it is a snapshot"
+        yield StackError(f"{said}. Take that run back first (rollback), then look at the plan again. {UNTOUCHED}", "vanished", swap.name)
     elif service.image not in (old.ref, swap.snapshot, old.container.image_id, *(old.image.get("RepoTags") or ())):
         said = f"{swap.name} runs {old.ref}, and the declaration is made for {service.image}: taking over changes no image"
         yield StackError(f"{said}. Set {service.role}_image: {old.ref}. {UNTOUCHED}", "other_image", swap.name)
+
+
+def refuse_other_image(swap: Swap, image: Image | None) -> None:
+    """image: that the name in the declaration stands for, now that it is this service's turn. Raises StackError."""
+    told = (swap.before.vanishes and swap.old.successor) or swap.service.image == swap.snapshot
+    if not told and (image is None or image.id != swap.old.container.image_id):
+        said = f"{swap.service.image} is no longer the image that {swap.name} runs: somebody has pulled or built another one meanwhile"
+        raise StackError(f"{said}. {swap.name} was not touched; look at the plan again", "image_moved", swap.name, swap.service.image)
 
 
 def _network(state: HostState, swap: Swap) -> Iterator[StackError]:
@@ -229,8 +253,10 @@ def _others_on_data(state: HostState, swap: Swap) -> Iterator[StackError]:
     """Two containers never run on one writable mount."""
     mount = _mount_of_data(swap)
     for other in state.containers if mount else ():
-        if mount and other.running and other.id != swap.old.container.id and other.name != swap.name and _uses(other, mount):
-            said = f"{other.name} runs on {mount.reference} as well, where {swap.name} keeps its data: two must never write there"
+        starts = other.alive or other.restart_policy == "always"  # a stopped one comes back with the Engine
+        if mount and starts and other.id != swap.old.container.id and other.name != swap.name and _uses(other, mount):
+            does = "runs" if other.running else f"is {other.state}{'' if other.alive else ', with restart policy always,'} and would run"
+            said = f"{other.name} {does} on {mount.reference} as well, where {swap.name} keeps its data: two must never write there"
             yield StackError(f"{said}. Stop {other.name} first (auren_streamline_stop). {UNTOUCHED}", "shared_data", other.name)
 
 
@@ -275,8 +301,41 @@ def _copy(
     if place and not swap.before.copied and holds_data(str(Path(place) / copy.below)) and not own:
         said = f"the data of {swap.name} has to be copied to {copy.volume}, which is not empty"
         yield StackError(f"{said}. Set {swap.service.role}_volume to a new name. {UNTOUCHED}", "volume_not_empty", copy.volume)
-    root = place or [*snapshot.volumes.values(), "/var/lib/docker"][0]
-    room = tree.room(root if Path(root).exists() else "/")
-    if room < copy.size * SPARE:
-        said = f"{copy.size / 1e6:.1f} MB of {swap.name} have to be copied to {copy.volume}, and only {room / 1e6:.1f} MB are free"
-        yield StackError(f"{said}. Make room, then run again. {UNTOUCHED}", "no_space", copy.volume)
+
+
+def _room(snapshot: Snapshot, swaps: Sequence[Swap]) -> Iterator[StackError]:
+    """For all copies on one file system together. What was copied already is there."""
+    somewhere = next(filter(None, snapshot.volumes.values()), "/var/lib/docker")
+    disks: dict[int, list[tuple[Swap, Copy, str]]] = {}
+    for swap in swaps:
+        for copy in () if swap.before.copied else swap.copies:
+            place = snapshot.where(copy.volume) or somewhere
+            root = place if os.path.isdir(place) else "/"
+            disks.setdefault(os.stat(root).st_dev, []).append((swap, copy, root))
+    for found in disks.values():
+        size, room = sum(copy.size for _swap, copy, _root in found), tree.room(found[0][2])
+        if room < size * SPARE:
+            names, volumes = (", ".join(sorted({*words})) for words in ([s.name for s, _, _ in found], [c.volume for _, c, _ in found]))
+            said = f"{size / 1e6:.1f} MB of {names} have to be copied to {volumes}, and only {room / 1e6:.1f} MB are free"
+            yield StackError(f"{said}. Make room, then run again. {UNTOUCHED}", "no_space", volumes)
+
+
+def _copied_elsewhere(swap: Swap) -> Iterator[StackError]:
+    """A run that was cut off copied its data to a volume that is not the declared one any more; its successor may have written there."""
+    lost = sorted({copy.volume for copy in swap.before.copied} - {data["volume"] for data in swap.service.data})
+    if lost:
+        said = f"the data of {swap.name} was copied to {', '.join(lost)} by a run that was cut off, and the declaration says another volume"
+        remedy = f"Declare {', '.join(lost)} again and run again, or take that run back first (rollback)"
+        yield StackError(f"{said}. {remedy}. {UNTOUCHED}", "copied_elsewhere", swap.name)
+
+
+def _unwanted(swap: Swap, choices: Choices) -> Iterator[StackError]:
+    """Data beside its own in a volume that nobody named: it would be forgotten, and hardly be found again."""
+    copied = {holder(swap.old.mounts, copy.path) for copy in swap.copies}
+    for mount in swap.old.mounts if swap.name not in choices.sure else ():
+        known = mount in copied or mount == _mount_of_data(swap) or mount.reference in used_volumes(swap.service)
+        size = tree.size(mount.source).bytes if mount.anonymous and not known and os.path.isdir(mount.source) else 0
+        if size:
+            said = f"{swap.name} has {size / 1e6:.1f} MB at {mount.destination} in a volume without a name, and nothing is declared there"
+            remedy = f"Choose running for it (auren_takeover={{{swap.name}: running}}), or go without: auren_takeover_sure=[{swap.name}]"
+            yield StackError(f"{said}. {remedy}. {UNTOUCHED}", "unnamed_volume", swap.name, mount.name)

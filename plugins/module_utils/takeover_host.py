@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import host_ports, starters
-from ansible_collections.auren.stack.plugins.module_utils.container_checks import moment
 from ansible_collections.auren.stack.plugins.module_utils.data_places import redis_setting
 from ansible_collections.auren.stack.plugins.module_utils.declaration import observe
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, spec
@@ -26,16 +25,13 @@ from ansible_collections.auren.stack.plugins.module_utils.project import Legacy,
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
 from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     KEEP,
-    Before,
     Choices,
-    Copy,
     Swap,
-    before_of,
     snapshot_name,
-    swaps_in,
     swaps_of,
     with_snapshots,
 )
+from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, unfinished
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds, starter_subject
 
 
@@ -95,67 +91,6 @@ def kept_image(old: Old, patched: Mapping[str, str]) -> str:
     """The image that a service with edited files is going to run, where these are kept; empty for any other."""
     kept = old.edited and patched.get(old.service) == KEEP
     return snapshot_name(old.service, f"{datetime.now(timezone.utc):%Y%m%d}") if kept else ""
-
-
-def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
-    """By container id: how it was before the first of the runs that began to take it over and did not come to an end with it.
-
-    runs: newest first, not taken back. One that put the container back has ended with it, and so has one whose new container serves.
-    What a run did counts no more when the container was started again after it: its data may be newer than any copy.
-    """
-    found: dict[str, Before] = {}
-    ended: set[str] = set()
-    now = {container.id: container for container in state.containers}
-    for run, swap in swaps_in(runs):
-        name, known = swap["name"], swap["id"]
-        if known in ended or run.did("put back", name) or run.did("make", name):
-            ended.add(known)
-            continue
-        later, ran = found.get(known, Before("", False)), known in now and moment(now[known].started_at) > run.began
-        found[known] = replace(
-            before_of(swap),
-            backed_up=later.backed_up or (run.did("back up", name) and not ran),
-            copied=later.copied or (() if ran else _copied(run, swap)),
-            made=later.made or (run.did("make", name, completed=False) and not ran),
-        )
-    return found
-
-
-def _copied(run: Run, swap: Mapping[str, Any]) -> tuple[Copy, ...]:
-    """What is in its volume as a whole."""
-    copies = tuple(Copy(**copy) for copy in swap["copies"])
-    done = sum((step.verb, step.target) == ("copy", swap["name"]) and number in run.completed for number, step in enumerate(run.steps, 1))
-    return copies if copies and done == len(copies) else ()
-
-
-def wrote(runs: Sequence[Run], rollbacks: Sequence[Run], state: HostState) -> set[str]:
-    """Ids of old containers whose successors may have written to what was copied, and that were not put back since.
-
-    runs: as for `begun`. rollbacks: those that were cut off, too.
-    """
-    found: set[str] = set()
-    back: set[str] = set()
-    for run, swap in swaps_in(runs):
-        back |= {swap["id"]} if run.did("put back", swap["name"]) or _came_back(run, swap, rollbacks, state) else set()
-        found |= {swap["id"]} - back if run.did("make", swap["name"], completed=False) else set()
-    return found
-
-
-def _came_back(run: Run, swap: Mapping[str, Any], rollbacks: Sequence[Run], state: HostState) -> bool:
-    """A rollback was about to put it back, and it has its name again: what was copied goes back before that."""
-    present = state.container(swap["name"])
-    meant = any(run.id in one.undoes and one.did("put back", swap["name"], completed=False) for one in rollbacks)
-    return meant and present is not None and present.id == swap["id"]
-
-
-def unfinished(runs: Sequence[Run], state: HostState) -> dict[str, str]:
-    """By service, the id or the name of the old container of a run that was cut off before the new one served. runs: as for `begun`."""
-    found: dict[str, str] = {}
-    ids = begun(runs, state)
-    for _run, swap in swaps_in(runs):
-        if swap["id"] in ids:
-            found.setdefault(swap["name"], swap["id"] if not swap["auto_remove"] else swap["kept"])
-    return found
 
 
 def legacy(found: Mapping[str, Old]) -> Legacy:

@@ -31,7 +31,8 @@ options:
     elements: str
     default: []
   sure:
-    description: Services whose volume is the right one, although another volume holds more data of the same kind.
+    description: Services whose volume is the right one, although another volume holds more data of the same kind, and that go on without
+      what is in further volumes that nobody named.
     type: list
     elements: str
     default: []
@@ -134,7 +135,8 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     told_changes,
 )
 from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Site, TakeoverRun, password_of
-from ansible_collections.auren.stack.plugins.module_utils.takeover_host import Reading, read_host, wrote
+from ansible_collections.auren.stack.plugins.module_utils.takeover_history import wrote
+from ansible_collections.auren.stack.plugins.module_utils.takeover_host import Reading, read_host
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name
 
 NAMED = {"copy": "auren_takeover_copy", "sure": "auren_takeover_sure", "leave": "auren_takeover_leave", "patched": "auren_takeover_patched"}

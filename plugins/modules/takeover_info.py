@@ -110,7 +110,8 @@ from ansible_collections.auren.stack.plugins.module_utils.project import SecretR
 from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import unknown
 from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import DECLARED, RUNNING, TOPICS, tell, topic_variables
-from ansible_collections.auren.stack.plugins.module_utils.takeover_host import kept_image, legacy, unfinished
+from ansible_collections.auren.stack.plugins.module_utils.takeover_history import unfinished
+from ansible_collections.auren.stack.plugins.module_utils.takeover_host import kept_image, legacy
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds
 from ansible_collections.auren.stack.plugins.module_utils.yaml_text import dump
 

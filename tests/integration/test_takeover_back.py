@@ -43,3 +43,21 @@ def test_it_is_back_when_it_listens_again(hand: HandRun) -> None:
     assert docker("exec", hand.called("db"), "redis-cli", "ping") == "PONG"
     assert float(back.output["operations"][0].rsplit("(", 1)[1].split()[0]) > 2
     assert hand.meant() == before
+
+
+def test_what_a_run_that_failed_had_copied_stays_out_of_the_way_back(hand: HandRun) -> None:
+    """The first run copied and was put back; what was written since is in the volume that the second one went on with."""
+    hand.redis("db", "--volume", "/data")
+    [mount] = hand.containers()["db"]["Mounts"]
+    hand.project.volumes.append(mount["Name"])
+    health = {"test": ["CMD", "false"], "interval": "200ms", "retries": 1}
+    sick = hand.service("db", hand.project.volume("copied"), compose={"healthcheck": health}, gate={"deadline": 3})
+    assert hand.run(sick, copy=[hand.called("db")]).status != 0
+    docker("update", "--restart", "always", hand.called("db"))
+    hand.ask("db", "SET", "between", "the runs")
+    before = hand.meant()
+    hand.do(hand.service("db", mount["Name"]))
+    hand.ask("db", "SET", "since", "taken over")
+    since = hand.keys("db")
+    hand.rollback()
+    assert (hand.meant(), hand.keys("db"), hand.files()) == (before, since, [])

@@ -113,6 +113,25 @@ def test_a_rollback_that_is_killed_anywhere(host: Host, moment: str) -> None:
     assert host.hand.meant() == host.before
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(1, 6))  # snapshot, hold, hand over, stop, make
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_what_vanishes_at_its_stop_is_killed_anywhere(hand: HandRun, moment: str, count: int) -> None:
+    """A run that goes on finishes it, but for one that has vanished and has no successor: that one is taken back."""
+    volume = hand.project.volume("data")
+    hand.redis("db", "--rm", "--volume", f"{volume}:/data")
+    keys, arguments = hand.keys("db"), hand.arguments(hand.service("db", volume))
+    assert hand.killed(TAKEOVER, arguments, moment, count)
+    again = hand.run(*arguments["services"])
+    if (count, moment) in [(4, "done"), (5, "planned"), (5, "begun")]:
+        assert "db vanished at its stop (--rm) in a run that was cut off" in hand.short(again.text)
+    else:
+        assert again.status == 0, again.text
+    hand.rollback()
+    assert (hand.keys("db"), hand.files()) == (keys, [])
+    assert hand.containers()["db"]["State"]["Running"]
+
+
 def test_there_are_no_more_steps(host: Host) -> None:
     """So the tests above are about all of them."""
     assert not host.killed(TAKEOVER, host.arguments, "begun", STEPS + 1)

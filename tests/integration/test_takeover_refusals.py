@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from tests.integration.hand_run import HandRun, mountpoint
-from tests.integration.harness import docker, image
+from tests.integration.harness import docker, image, run_module
 
 
 def test_a_container_that_is_not_there(hand: HandRun) -> None:
@@ -129,6 +129,32 @@ def test_a_second_one_on_the_same_data(hand: HandRun) -> None:
         "twin runs on data as well, where db keeps its data: two must never write there. Stop twin first (auren_streamline_stop). "
         "Nothing was changed"
     )
+
+
+def test_one_on_the_same_data_that_the_engine_starts_again(hand: HandRun) -> None:
+    """It does not run, and comes back when the Engine does."""
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data")
+    hand.start("twin", "--volume", f"{volume}:/data", "--stop-signal", "SIGKILL", "--restart", "always", command=["sleep", "infinity"])
+    docker("stop", hand.called("twin"))
+    said = hand.refused(hand.service("db", volume), leave=[hand.called("twin")])
+    assert said.startswith("twin is exited, with restart policy always, and would run on data as well, where db keeps its data: "), said
+
+
+def test_data_in_a_further_volume_that_nobody_named(hand: HandRun) -> None:
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data", "--volume", "/more")
+    docker("exec", hand.called("db"), "sh", "-c", "head -c 2000000 /dev/zero > /more/file")
+    declared = hand.service("db", volume)
+    said = hand.refused(declared, sure=[])
+    assert said == (
+        "db has 2.0 MB at /more in a volume without a name, and nothing is declared there. Choose running for it (auren_takeover={db: "
+        "running}), or go without: auren_takeover_sure=[db]. Nothing was changed"
+    )
+    assert hand.run(declared, check=True, sure=[hand.called("db")]).status == 0
+    told = run_module("takeover_info", {**hand.project.arguments(declared), "choices": {hand.called("db"): "running"}}, False)
+    changed = told.output["variables"]["auren_overrides"][hand.called("db")]
+    assert hand.run({**declared, **changed, "compose": {**declared["compose"], **changed["compose"]}}, check=True, sure=[]).status == 0
 
 
 def test_data_that_would_vanish(hand: HandRun) -> None:

@@ -10,7 +10,7 @@ from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container, Endpoint
 from ansible_collections.auren.stack.plugins.module_utils.starters import Starter
 from ansible_collections.auren.stack.plugins.module_utils.takeover_back import afterwards, plan_return, without_networks
-from ansible_collections.auren.stack.plugins.module_utils.topology import Move
+from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
 STARTER = Starter("script", "/etc/cron.daily/x", 0, "it starts db", ("db",), "", "755")
 
@@ -20,7 +20,9 @@ def container(name: str, identity: str, **more: Any) -> Container:
 
 
 def run(began: float, *swaps: dict[str, Any], kind: str = "takeover") -> Run:
-    return Run(f"r{began}", kind, began, record={"swaps": list(swaps), "starters": [STARTER.to_data()]})
+    steps = tuple(Step(verb, swap["name"]) for swap in swaps for verb in ("stop", "rename", "copy", "make"))
+    record = {"swaps": list(swaps), "starters": [STARTER.to_data()]}
+    return Run(f"r{began}", kind, began, steps=steps, completed=frozenset(range(1, len(steps) + 1)), record=record)
 
 
 def swap(**more: Any) -> dict[str, Any]:

@@ -6,18 +6,21 @@ once it is gone, every list of volumes waits 15 s for it until that Engine is re
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import docker.errors
 import pytest
+from ansible_collections.auren.stack.plugins.module_utils import tree
 from ansible_collections.auren.stack.plugins.module_utils.data_places import holds
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
-from ansible_collections.auren.stack.plugins.module_utils.model import Container, Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.run_config import RunConfig
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Choices, Copy, Swap
-from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import conflicts
+from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import conflicts, refuse_other_image
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
 
 from tests.unit.builders import service
@@ -79,3 +82,38 @@ def test_no_directory_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     assert holds("redis", ".")
     assert not holds("redis", "")
+
+
+# --- what changed between plan and turn, and what a run that was cut off has left --------------------------------------
+
+
+@pytest.mark.parametrize("image", [None, Image("sha256:other", {}, {}, ())], ids=["gone", "another"])
+def test_an_image_that_moved_since_the_plan_is_not_started(image: Image | None) -> None:
+    with pytest.raises(StackError, match=r"img:1 is no longer the image that db runs: .* db was not touched; look at the plan again"):
+        refuse_other_image(replace(swap(()), service=service("db", compose={"image": "img:1"})), image)
+
+
+def test_its_own_image_and_its_snapshot_are_started() -> None:
+    refuse_other_image(swap(()), Image("sha", {}, {}, ()))
+    kept = service("db", compose={"image": "db:takeover-20260101"})
+    refuse_other_image(replace(swap(()), service=kept, snapshot="db:takeover-20260101"), Image("sha256:new", {}, {}, ()))
+
+
+def test_a_copy_that_a_run_left_in_another_volume_is_not_forgotten() -> None:
+    before = Before("no", True, copied=(Copy("/data", "", "first", "", 1),))
+    found = conflicts(HostState((), ()), Snapshot((1, 44), (), {}), {}, (), [replace(swap(()), before=before)], Choices())
+    [said] = [problem.message for problem in found if problem.kind == "copied_elsewhere"]
+    assert said == (
+        "the data of db was copied to first by a run that was cut off, and the declaration says another volume. "
+        "Declare first again and run again, or take that run back first (rollback). Nothing was changed"
+    )
+
+
+def test_room_is_counted_for_all_copies_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "room", lambda _path: 15_000_000)
+    two = [swap((Copy("/data", "", volume, "", 9_000_000),)) for volume in ("one", "two")]
+    found = conflicts(HostState((), ()), Snapshot((1, 44), (), {}), {}, (), two, Choices())
+    [said] = [problem.message for problem in found if problem.kind == "no_space"]
+    assert said.startswith("18.0 MB of db have to be copied to one, two, and only 15.0 MB are free. Make room, then run again."), said
+    alone = conflicts(HostState((), ()), Snapshot((1, 44), (), {}), {}, (), two[:1], Choices())
+    assert [problem for problem in alone if problem.kind == "no_space"] == []

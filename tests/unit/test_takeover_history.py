@@ -11,7 +11,7 @@ from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND as ROLLBACK
 from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Copy
-from ansible_collections.auren.stack.plugins.module_utils.takeover_host import begun, unfinished, wrote
+from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, meant, unfinished, untouched, wrote
 from ansible_collections.auren.stack.plugins.module_utils.topology import Step
 
 COPY = {"path": "/tmp/layer", "source": "", "volume": "copied", "below": "", "size": 7}
@@ -82,3 +82,61 @@ def test_a_rollback_that_was_cut_off_has_brought_back_who_has_its_name() -> None
     assert wrote([taken], [replace(back, undoes=())], on(ITSELF)) == {"old"}  # renamed by hand: nothing went back
     later = run("stop", "copy", "make", began=BEGAN + 120)
     assert wrote([later, taken], [back], on(ITSELF)) == {"old"}
+
+
+# --- what a rollback brings back ---------------------------------------------------------------------------------------
+
+
+def swapped(run: Run, **more: Any) -> Run:
+    return replace(run, record={"swaps": [{**SWAP, **more}]})
+
+
+def test_a_run_that_put_it_back_says_nothing_of_how_it_was() -> None:
+    """Its copy is old: what came back has written since."""
+    failed = swapped(run("set policy", "stop", "copy", "make", "put back"), policy="no", ran=False)
+    done = swapped(run("stop", "rename", "make", began=BEGAN + 60), copies=[])
+    assert meant([failed], on(ITSELF)) == {}
+    found = meant([done, failed], on(KEPT))["db"]
+    assert (found["policy"], found["ran"], found["copies"]) == ("always", True, [])
+
+
+def test_a_run_that_never_came_to_it_says_nothing_of_how_it_was() -> None:
+    failed = swapped(run("back up"), policy="no", copies=[{**COPY, "volume": "another"}])
+    done = run("stop", "rename", "copy", "make", began=BEGAN + 60)
+    found = meant([done, failed], on(KEPT))["db"]
+    assert (found["policy"], [one["volume"] for one in found["copies"]]) == ("always", ["copied"])
+    assert begun([failed], on(KEPT)) == {}
+
+
+def test_only_what_a_successor_may_have_written_to_goes_back() -> None:
+    assert meant([run("stop", "rename", "copy", done=3)], on(KEPT))["db"]["copies"] == []
+    assert meant([run("stop", "rename", "copy", "make", done=3)], on(KEPT))["db"]["copies"] == [COPY]
+
+
+def test_of_several_containers_the_one_that_is_still_there_comes_back() -> None:
+    """The first was made anew by hand after it had come back."""
+    first = swapped(run("stop", "rename", "make"), id="gone", kept="gone-too")
+    assert meant([run("stop", "rename", "make", began=BEGAN + 60), first], on(KEPT))["db"]["id"] == "old"
+    assert meant([first], on(KEPT))["db"]["id"] == "gone"
+
+
+def test_what_vanished_at_its_stop_goes_on_as_its_copy() -> None:
+    cut_off = swapped(run("back up", "hold", "stop"), id="vanished", auto_remove=True, policy="no")
+    copy = replace(KEPT, id="copy", state="created", started_at="0001-01-01T00:00:00Z")
+    found = begun([cut_off], on(copy))["copy"]
+    assert (found.ran, found.backed_up) == (True, True)
+    assert unfinished([cut_off], on(copy)) == {"db": "copy"}
+    further = swapped(run("make", began=BEGAN + 60), id="copy", ran=True)
+    assert meant([further, cut_off], on(copy))["db"]["copies"] == [COPY]
+
+
+def test_a_definition_alone_is_taken_back_where_nothing_was_touched() -> None:
+    stopped = swapped(run())
+    assert untouched([stopped], on(ITSELF))["db"]["policy"] == "no"  # as it is now
+    assert untouched([stopped], on(replace(ITSELF, name="moved"))) == {}
+    assert untouched([run("stop"), stopped], on(ITSELF)) == {}
+
+
+def test_a_backup_counts_when_it_was_stopped_after_it() -> None:
+    assert not begun([run("back up", "set policy")], on(KEPT))["old"].backed_up
+    assert begun([run("back up", "set policy", "stop", done=2)], on(KEPT))["old"].backed_up

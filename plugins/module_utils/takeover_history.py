@@ -1,0 +1,139 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the journals of takeovers say of a container: how it was, what was begun and still counts, what a successor wrote. Pure.
+
+All runs here are those that are not taken back. A run that never touched a container, or put it back itself, says nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils.container_checks import moment
+from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Before, Copy, before_of
+
+TOUCHING = ("hold", "set policy", "hand over", "stop", "rename", "copy", "make")  # what is done to a container, or in its place
+
+Swaps = Iterator[tuple[Run, Mapping[str, Any]]]
+
+
+def swaps_in(runs: Iterable[Run]) -> Swaps:
+    """What `Swap.to_data` has written into the journals of these runs, each with its run, in their order."""
+    for run in runs:
+        yield from ((run, swap) for swap in (run.record.get("swaps", ()) if run.kind == KIND else ()))
+
+
+def touched(run: Run, swap: Mapping[str, Any]) -> bool:
+    """Whether the run began to take this container over, and did not put it back."""
+    name = swap["name"]
+    return any(run.did(verb, name, completed=False) for verb in TOUCHING) and not run.did("put back", name)
+
+
+def there(swap: Mapping[str, Any], state: HostState) -> Container | None:
+    """The container that a swap is about; of one that vanished at its stop, what was made to be its way back."""
+    found = next((container for container in state.containers if container.id == swap["id"]), None)
+    return found or (state.container(swap["kept"]) if swap["auto_remove"] else None)
+
+
+def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
+    """By container id: how it was before the first of the runs that began to take it over and did not come to an end with it.
+
+    runs: newest first. One whose new container serves has ended with it. What a run did counts no more when the container was started
+    again after it: its data may be newer than any copy. A backup counts if the container was stopped after it.
+    """
+    found: dict[str, Before] = {}
+    ended: set[str] = set()
+    for run, swap in swaps_in(runs):
+        name, now = swap["name"], there(swap, state)
+        known = now.id if now else swap["id"]
+        if known in ended or run.did("put back", name) or run.did("make", name):
+            ended.add(known)
+            continue
+        if not touched(run, swap):
+            continue
+        later, ran = found.get(known, Before("", False)), now is not None and moment(now.started_at) > run.began
+        found[known] = replace(
+            before_of(swap),
+            backed_up=later.backed_up or (run.did("back up", name) and run.did("stop", name, completed=False) and not ran),
+            copied=later.copied or (() if ran else _copied(run, swap)),
+            made=later.made or (run.did("make", name, completed=False) and not ran),
+        )
+    return found
+
+
+def _copied(run: Run, swap: Mapping[str, Any]) -> tuple[Copy, ...]:
+    """What is in its volume as a whole."""
+    copies = tuple(Copy(**copy) for copy in swap["copies"])
+    done = sum((step.verb, step.target) == ("copy", swap["name"]) and number in run.completed for number, step in enumerate(run.steps, 1))
+    return copies if copies and done == len(copies) else ()
+
+
+def unfinished(runs: Sequence[Run], state: HostState) -> dict[str, str]:
+    """By service, the id of the old container of a run that was cut off before the new one served. runs: as for `begun`."""
+    found: dict[str, str] = {}
+    ids = begun(runs, state)
+    for _run, swap in swaps_in(runs):
+        now = there(swap, state)
+        if now is not None and now.id in ids:
+            found.setdefault(swap["name"], now.id)
+    return found
+
+
+def wrote(runs: Sequence[Run], rollbacks: Sequence[Run], state: HostState) -> set[str]:
+    """Ids of old containers whose successors may have written to what was copied, and that were not put back since.
+
+    runs: newest first. rollbacks: those that were cut off, too.
+    """
+    found: set[str] = set()
+    back: set[str] = set()
+    for run, swap in swaps_in(runs):
+        back |= {swap["id"]} if run.did("put back", swap["name"]) or _came_back(run, swap, rollbacks, state) else set()
+        found |= {swap["id"]} - back if run.did("make", swap["name"], completed=False) else set()
+    return found
+
+
+def _came_back(run: Run, swap: Mapping[str, Any], rollbacks: Sequence[Run], state: HostState) -> bool:
+    """A rollback was about to put it back, and it has its name again: what was copied goes back before that."""
+    present = state.container(swap["name"])
+    meant = any(run.id in one.undoes and one.did("put back", swap["name"], completed=False) for one in rollbacks)
+    return meant and present is not None and present.id == swap["id"]
+
+
+def meant(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
+    """By service, what a rollback brings back: the container that was there first, of those that still are. In the order of taking over.
+
+    runs: newest first. The oldest run that touched it says how it was; ``copies`` is what its newest successor may have written to.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for run, swap in swaps_in(reversed(runs)):
+        if not touched(run, swap):
+            continue
+        name, first = swap["name"], found.get(swap["name"])
+        if first is None or there(first, state) is None:
+            first = found[name] = {**swap, "copies": []}
+        if _same(first, swap, state):
+            first["copies"] = swap["copies"] if run.did("make", name, completed=False) else first["copies"]
+            first["kept"] = swap["kept"] if state.container(swap["kept"]) else first["kept"]
+    return found
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any], state: HostState) -> bool:
+    """A run that goes on with what vanished at its stop knows its way back by an id of its own."""
+    present = there(one, state)
+    return other["id"] in (one["id"], present.id if present else "")
+
+
+def untouched(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
+    """By service, what no run has touched and is in its place, as it is now: a run that was cut off may have written its definition."""
+    found: dict[str, dict[str, Any]] = {}
+    taken = meant(runs, state)
+    for _run, swap in swaps_in(runs):
+        now = there(swap, state)
+        if swap["name"] not in taken and now is not None and now.name == swap["name"]:
+            found[swap["name"]] = {**swap, "policy": now.restart_policy or "no", "ran": now.alive, "copies": []}
+    return found
