@@ -21,7 +21,7 @@ from ansible_collections.auren.stack.plugins.module_utils.shell_walk import Call
 from ansible_collections.auren.stack.plugins.module_utils.starter_commands import Old, pruned, started
 from ansible_collections.auren.stack.plugins.module_utils.systemd_units import SYSTEM, USER, Units, systemctl_starts
 
-__all__ = ["LINE", "LINK", "SCRIPT", "Old", "Run", "Starter", "find", "line_digest", "pruners", "running_units", "starter_from_data"]
+__all__ = ["LINE", "LINK", "SCRIPT", "Old", "Run", "Starter", "find", "line_digest", "pruners", "starter_from_data"]
 
 LINK, LINE, SCRIPT = "link", "cron line", "script"
 Run = Callable[[Sequence[str]], tuple[int, str]]  # a command with its arguments → exit status, standard output
@@ -82,20 +82,6 @@ def pruners(root: Path = Path("/")) -> list[str]:
             if words := pruned(call):
                 found.append(f"{label(call)} runs {words}{_within(call)}, which may remove a container that is kept as the way back")
     return list(dict.fromkeys(found))
-
-
-def running_units(starters: Sequence[Starter], run: Run, root: Path = Path("/")) -> list[str]:
-    """The units behind links that are active with a process of their own, which may start again what is stopped. Empty where systemd is
-    not what runs the host. run: see Run."""
-    if not systemd_runs(root):
-        return []
-    tree, names = HostTree(root), []
-    units = Units(tree)
-    for starter in starters:
-        if starter.kind == LINK and is_unit_link(starter.path) and "/systemd/user/" not in starter.path:
-            names += units.triggered(os.path.basename(starter.path))
-    states = {name: run(["systemctl", "show", "--property=ActiveState,SubState", name]) for name in dict.fromkeys(names)}
-    return [name for name, (status, out) in states.items() if not status and {"ActiveState=active", "SubState=running"} <= set(out.split())]
 
 
 def systemd_runs(root: Path) -> bool:

@@ -15,6 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils.shell_text import toke
 from ansible_collections.auren.stack.plugins.module_utils.shell_walk import Call, Shell
 
 SYSTEM = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system")
+RUNTIME = ("/run/systemd/transient", *SYSTEM, "/run/systemd/generator", "/run/systemd/generator.late")  # of systemd-run, of SysV scripts
 USER = ("/etc/systemd/user", "/run/systemd/user", "/usr/local/lib/systemd/user", "/lib/systemd/user", "/usr/lib/systemd/user")
 EXEC = ("ExecStartPre", "ExecStart", "ExecStartPost", "ExecCondition")
 PULLS = ("Wants", "Requires", "BindsTo", "Upholds")
@@ -80,8 +81,7 @@ class Units:
         directory = home + directory[1:] if directory.startswith("~") else directory
         for setting in self._effective(unit):
             shell = Shell(self.tree, setting.path, self.tree.resolve(directory), {"HOME": [home], **self._environment(unit)})
-            command = _specified(setting.value, unit).lstrip("@-:+!|").replace("$$", "$")
-            yield from shell.calls(command, setting.line)
+            yield from shell.calls(_command(_specified(setting.value, unit)), setting.line)
 
     def _effective(self, unit: str) -> list[Setting]:
         """The commands; an empty value takes back those before it."""
@@ -160,6 +160,13 @@ def _parsed(tree: HostTree, path: str) -> Iterator[Setting]:
         key, equals, value = value.partition("=")
         if equals:
             yield Setting(key.strip(), value.strip(), path, number)
+
+
+def _command(value: str) -> str:
+    """Without what tells systemd how to run it: after an @ the program is followed by what it is to call itself, as systemd-run writes."""
+    plain = value.lstrip("@-:+!|")
+    called = "@" in value[: len(value) - len(plain)]
+    return (re.sub(r"^(\S+)\s+\S+", r"\1", plain) if called else plain).replace("$$", "$")
 
 
 def _specified(value: str, unit: str) -> str:

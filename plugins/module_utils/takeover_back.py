@@ -59,16 +59,18 @@ def plan_return(
     state: HostState, runs: Sequence[Run], disabled: Callable[[starters.Starter], bool], declared: Collection[str] = ()
 ) -> Returning:
     """runs: newest first. disabled: whether a starter is still as a run left it. declared: services that the project has on the disk."""
-    back = Returning()
+    back, missing = Returning(), set()
     for swap in [*meant(runs, state).values(), *untouched(runs, state).values()]:
         old, present = there(swap, state), state.container(swap["name"])
         if old is None:
+            missing.add(swap["name"])
             back.warnings.append(f"left as it is: {swap['name']}: what it replaced is gone")
             continue
         before = before_of(swap)
         successor = present if present is not None and present.id != old.id else None
         left = swap["name"] in declared and successor is None
         if successor is not None and not successor.belongs(swap["project"]):
+            missing.add(swap["name"])
             back.warnings.append(f"left as it is: {swap['name']}: a container that somebody else made has its name")
         elif successor is not None or old.name != swap["name"] or left or not restored(old, before):
             copies = tuple(Copy(**copy) for copy in swap["copies"])
@@ -76,9 +78,19 @@ def plan_return(
     found = {
         starter: None for run in runs if run.kind == KIND for starter in map(starters.starter_from_data, run.record.get("starters", []))
     }
-    back.starters = [starter for starter in found if disabled(starter)]
+    _switch_on(back, [starter for starter in found if disabled(starter)], missing)
     _lines(back)
     return back
+
+
+def _switch_on(back: Returning, disabled: Sequence[starters.Starter], missing: Collection[str]) -> None:
+    """What starts one of the missing would make it anew beside the project's, on the same data: a boot unit with `compose up`, say."""
+    for starter in disabled:
+        if names := [name for name in starter.containers if name in missing]:
+            said = f"the old container of {', '.join(names)} does not come back, and it could start another one on the same data"
+            back.warnings.append(f"stays disabled: {starter.place}: {said}")
+        else:
+            back.starters.append(starter)
 
 
 def without_networks(back: Returning, moves: Sequence[Move]) -> Returning:

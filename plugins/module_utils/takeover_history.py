@@ -35,9 +35,13 @@ def touched(run: Run, swap: Mapping[str, Any]) -> bool:
 
 
 def there(swap: Mapping[str, Any], state: HostState) -> Container | None:
-    """The container that a swap is about; of one that vanished at its stop, what was made to be its way back."""
+    """The container that a swap is about; of one that vanished at its stop, what was made to be its way back, wherever that is now."""
     found = next((container for container in state.containers if container.id == swap["id"]), None)
-    return found or (state.container(swap["kept"]) if swap["auto_remove"] else None)
+    if found is None and swap["auto_remove"]:
+        found, present = state.container(swap["kept"]), state.container(swap["name"])
+        if found is None and present is not None and not present.belongs(swap["project"]):
+            found = present
+    return found
 
 
 def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:

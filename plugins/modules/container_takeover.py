@@ -15,6 +15,8 @@ description:
   - Data stays in the volumes and directories where it is. Only what is in a container's own layer is copied, while it is stopped, and
     compared by checksum.
   - What would start the old containers at boot or by cron is disabled, and backups are made and read back before the first stop.
+  - It is refused while a unit of the host's systemd is active that would start one again, such as a timer; a user's own systemd is not
+    asked.
   - A service that does not become healthy is put back as it was. Everything can be taken back with M(auren.stack.network_rollback) until
     the kept containers are removed.
 extends_documentation_fragment: [auren.stack.common, auren.stack.approval, auren.stack.declaration]
@@ -111,7 +113,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils import backup, starters, takeover_checks
+from ansible_collections.auren.stack.plugins.module_utils import backup, starters, starters_active, takeover_checks
 from ansible_collections.auren.stack.plugins.module_utils.approved_run import APPROVAL, Work, approved_run
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
 from ansible_collections.auren.stack.plugins.module_utils.declaration import DECLARATION, declared_services, house, secret_forms
@@ -137,7 +139,7 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover import (
 from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Site, TakeoverRun, password_of
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import wrote
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import Reading, read_host
-from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name
+from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name, starter_subject
 
 NAMED = {"copy": "auren_takeover_copy", "sure": "auren_takeover_sure", "leave": "auren_takeover_leave", "patched": "auren_takeover_patched"}
 
@@ -169,18 +171,11 @@ def planned(engine: Engine, module: AnsibleModule, home: House, choices: Choices
     labels = engine.volume_labels()
     written = wrote(runs, [one for one in every if one.kind == ROLLBACK], state)
     found = takeover_checks.conflicts(state, reading.observed.snapshot, labels, written, reading.swaps, choices)
-    active = [
-        StackError(
-            f"the unit {unit} runs and starts what is stopped. Stopping it may remove the container with its data: look first, give it "
-            f"Restart=no (systemctl edit {unit}), or leave its service (auren_takeover_leave). Nothing was changed",
-            "starter",
-            unit,
-        )
-        for unit in starters.running_units(reading.starters, runner(module))
-    ]
+    subjects = [starter_subject(swap.old) for swap in reading.swaps]
+    active = starters_active.refusals(starters_active.active_units(reading.starters, subjects, runner(module)))
     found += takeover_checks.backup_room(backups_of(engine, reading, choices), choices)
     takeover.plan.conflicts = list({p.message: p for p in [*wrong, *found, *active, *reading.problems]}.values())
-    takeover.plan.warnings += starters.pruners() if reading.swaps else []
+    takeover.plan.warnings += [*starters_active.not_asked(reading.starters), *(starters.pruners() if reading.swaps else [])]
     return reading, takeover
 
 

@@ -121,6 +121,7 @@ PLACES: list[tuple[str, Files, list[str]]] = [
         enabled("[Service]\nExecStart=/usr/bin/docker \\\n# a comment between\n  start \\\n  auren-kafka\n"),
         [f"{SYSTEM}/multi-user.target.wants/auren.service"],
     ),
+    ("own name", enabled(unit(f"-@/usr/bin/docker kafka {START[16:]}")), [f"{SYSTEM}/multi-user.target.wants/auren.service"]),
     ("commented", enabled(f"[Service]\n#ExecStart={START}\n;ExecStart={START}\nExecStart=/bin/true\n"), []),
     (
         "pulled in",

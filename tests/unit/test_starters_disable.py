@@ -16,7 +16,6 @@ from ansible_collections.auren.stack.plugins.module_utils.starters import (
     find,
     line_digest,
     pruners,
-    running_units,
     starter_from_data,
 )
 from ansible_collections.auren.stack.plugins.module_utils.starters_disable import PREFIX, disable, enable
@@ -110,27 +109,7 @@ def test_what_removes_stopped_containers(tmp_path: Path, command: str, expected:
     assert pruners(tmp_path) == ([place + end for place in places] if expected else [])
 
 
-# --- units that run ---------------------------------------------------------------------------------------------------
-
-
-def test_units_with_a_process_of_their_own_are_told_where_systemd_runs(tmp_path: Path) -> None:
-    states = {"a": "active running", "b": "active exited", "c": "inactive dead", "d": "activating auto-restart", "e": "active running"}
-    files = {key: value for name in "abcd" for key, value in enabled(unit(START), f"{name}.service").items()}
-    files |= {**enabled("[Timer]\nUnit=e.service\n", "t.timer", "timers.target.wants"), f"{SYSTEM}/e.service": unit(START)}
-    starters = find(OLDS, tree(tmp_path, {**files, "/etc/cron.d/x": f"@daily root {START}\n"}))
-    asked: list[str] = []
-
-    def run(arguments: Sequence[str]) -> tuple[int, str]:
-        assert list(arguments[:3]) == ["systemctl", "show", "--property=ActiveState,SubState"]
-        asked.append(arguments[3])
-        active, sub = states[arguments[3].split(".")[0]].split()
-        return 0, f"ActiveState={active}\nSubState={sub}\n"
-
-    assert (running_units(starters, run, tmp_path), asked) == ([], [])
-    (tmp_path / "run/systemd/system").mkdir(parents=True)
-    assert running_units(starters, run, tmp_path) == ["a.service", "e.service"]
-    assert sorted(asked) == [f"{name}.service" for name in "abcde"]
-    assert running_units(starters, lambda _arguments: (1, "ActiveState=active\nSubState=running\n"), tmp_path) == []
+# --- systemd ----------------------------------------------------------------------------------------------------------
 
 
 def test_systemd_is_told_of_a_changed_link_once(tmp_path: Path) -> None:

@@ -111,12 +111,43 @@ def test_what_vanished_has_a_copy() -> None:
 
 
 def test_what_is_gone_or_somebody_elses_is_left() -> None:
-    assert back(NEW).warnings == ["left as it is: db: what it replaced is gone"]
+    assert back(NEW, disabled=False).warnings == ["left as it is: db: what it replaced is gone"]
     stranger = container("db", "stranger")
-    found = back(stranger, OLD)
+    found = back(stranger, OLD, disabled=False)
     assert found.returns == []
     assert found.warnings == ["left as it is: db: a container that somebody else made has its name"]
 
 
 def test_runs_of_other_kinds_say_nothing() -> None:
     assert back(NEW, OLD, runs=[run(1.0, swap(), kind="connect")]).operations == []
+
+
+APP = swap(name="app", id="old-app", kept="app-replaced-T")
+UP = Starter("link", "/etc/systemd/system/x.wants/stack.service", 0, "it starts both", ("db", "app"), "", "../stack.service")
+
+
+def boot_unit(*containers: Container, swaps: tuple[dict[str, Any], ...] = (swap(), APP)) -> tuple[list[str], list[str]]:
+    """What a rollback enables of a unit that starts both, and what it says about it."""
+    runs = [replace(run(1.0, *swaps), record={"swaps": list(swaps), "starters": [UP.to_data()]})]
+    found = plan_return(HostState(containers, ()), runs, lambda _starter: True)
+    assert [one.place for one in found.starters] == [op.target for op in found.operations if op.kind == "enable"]
+    return [one.place for one in found.starters], [warning for warning in found.warnings if warning.startswith("stays disabled")]
+
+
+def test_what_would_start_one_that_does_not_come_back_stays_disabled() -> None:
+    """After a cleanup the unit's `compose up` would make another one beside the project's, on the same volume."""
+    mine = container("app", "new-app", labels=NEW.labels)
+    told = f"stays disabled: {UP.path}: the old container of app does not come back, and it could start another one on the same data"
+    assert boot_unit(NEW, OLD, mine) == ([], [told])
+    assert boot_unit(NEW, OLD) == ([], [told])
+    assert boot_unit(NEW, mine) == ([], [told.replace("of app", "of db, app")])
+    assert boot_unit(NEW, OLD, mine, container("app-replaced-T", "old-app", state="exited")) == ([UP.path], [])
+
+
+def test_what_was_not_touched_or_is_back_already_is_in_its_place() -> None:
+    """A run that was cut off has stopped at the first service, or a rollback that was cut off came as far as the second one."""
+    there = container("app", "old-app", restart_policy="always")
+    copy = container("app", "copy-of-app", restart_policy="always")
+    assert boot_unit(NEW, OLD, there) == ([UP.path], [])
+    assert boot_unit(NEW, OLD, copy, swaps=(swap(), {**APP, "auto_remove": True})) == ([UP.path], [])
+    assert boot_unit(NEW, OLD, copy)[0] == []  # somebody else's

@@ -27,6 +27,7 @@ SWAP = {
     "redis": False,
     "listened": [],
     "places": [],
+    "project": "stack",
 }
 KEPT = Container("old", "db-replaced-T", "i", "sha", "exited", started_at="2026-01-01T00:00:00Z")
 ITSELF = replace(KEPT, name="db", state="running")
