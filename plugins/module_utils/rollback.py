@@ -58,7 +58,9 @@ def undoable(runs: Sequence[Run], since: float) -> list[Run]:
 
 
 def plan_rollback(state: HostState, runs: Sequence[Run]) -> Undoing:
-    """runs: newest first, as `undoable` gives them."""
+    """runs: newest first, as `undoable` gives them. Without one nothing is moved, whatever else a run of another project has left."""
+    if not runs:
+        return Undoing()
     now = topology_of(state.containers, state.networks)
     warnings: list[str] = []
     steps = [inverse(step) for run in runs for step in reversed(_still_true(state, run, warnings))]

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.auren.stack.plugins.module_utils.host_state import Flow, HostState, Listed, Text, Wish
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Binding, Network
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation
+from ansible_collections.auren.stack.plugins.module_utils.rollback import plan_rollback
 from ansible_collections.auren.stack.plugins.module_utils.topology import LABEL_TEMPORARY, Move, NetworkSpec, Step
 
 from tests.unit.network_builders import box, host, identity, net, on, operations, plan, wish
@@ -263,6 +264,13 @@ def test_what_a_killed_run_left_is_tidied_up() -> None:
         f"remove network auren-temporary-two: {CUT_OFF}",
     ]
     assert plan(state, wish("one")).wanted.attachments["two", "old"].aliases == ("db",)
+
+
+def test_without_a_run_to_take_back_nothing_of_another_project_is_tidied_up() -> None:
+    held = net(
+        "auren-temporary-one", "10.5.0.0/24", labels={LABEL_TEMPORARY: '{"attachment": {}, "container": "one", "network": "target"}'}
+    )
+    assert plan_rollback(host(TARGET, held, box("one", on("target"), on("auren-temporary-one"))), []).moves == []
 
 
 def test_a_temporary_network_is_no_source() -> None:
