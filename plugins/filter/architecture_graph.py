@@ -56,7 +56,7 @@ def picture(document: Mapping[str, Any]) -> dict[str, Any]:
     nodes = [node for number, layer in enumerate(LAYERS) for node in _row(rows[layer], number, width)]
     known = {node["name"]: node for node in nodes}
     wanted = [one for one in document["connections"] if one["client"] in known and one["service"] in known]
-    order = {"proved": 0, "failed": 1}  # red ones are drawn last
+    order = {"proved": 0, "unproved": 0, "failed": 1}  # red ones are drawn last
     arrows = sorted(_arrows(wanted, known), key=lambda one: (order[one["status"]], not one["monitoring"]))
     bands = [{"layer": layer, "y": EDGE + number * BAND, "height": BAND - 8} for number, layer in enumerate(LAYERS)]
     return {"width": width, "height": 2 * EDGE + len(LAYERS) * BAND - 8, "bands": bands, "nodes": nodes, "arrows": arrows}

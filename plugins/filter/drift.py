@@ -54,7 +54,8 @@ from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.statements import strange_networks
 
-OF_A_SERVICE = ("policy", "edited", "ports", "twice", "twice_alias", "cannot_start")  # what the plan does not see, or not from the service
+# What the plan does not see, or not from the service.
+OF_A_SERVICE = ("field", "file", "policy", "edited", "ports", "twice", "twice_alias", "cannot_start")
 SHOWN = 3  # services that the line names
 
 
@@ -106,13 +107,14 @@ def drift(result: Mapping[str, Any], live: Mapping[str, Any], images: Sequence[s
     others = [f"{one['kind']} {one['target']}: {one['cause']}" for one in planned if not _owner(one, names)]
     forbidden = str(result.get("msg", "")).splitlines() if result.get("failure") else []
     unknown = [one["line"] for one in live["findings"] if one["kind"] in ("unknown", "superfluous")]
+    files = [one["line"] for one in live["findings"] if one["kind"] == "file" and one["target"] not in names]
     networks = [f"the network {name} is not declared" for name in strange_networks(live["networks"], network)]
     parts = _named(differ, len(names)) + _count(len(others), "other difference") + _count(len(images), "image")
-    parts += _count(len(unknown), "unknown container") + _count(len(networks), "unknown network")
+    parts += _count(len(files), "unknown file") + _count(len(unknown), "unknown container") + _count(len(networks), "unknown network")
     parts += [f"site would refuse: {forbidden[0]}"] if forbidden else []
     lines = [f"{name}: {told}" for name, all_told in differ.items() for told in all_told]
     line = f"{host} drifted: {', '.join(parts)}" if parts else f"{host} is as declared: {len(names)} services"
-    return {"drifted": bool(parts), "line": line, "lines": [*lines, *others, *images, *unknown, *networks, *forbidden]}
+    return {"drifted": bool(parts), "line": line, "lines": [*lines, *others, *images, *files, *unknown, *networks, *forbidden]}
 
 
 class FilterModule:

@@ -199,6 +199,15 @@ def spec(service: Service, values: Mapping[str, str]) -> dict[str, str]:
     return {path: digest(value, 8) for path, value in sorted(leaves.items())}
 
 
+def spec_on(labels: Mapping[str, str]) -> dict[str, str]:
+    """The spec that a container was made with, as its labels say; empty where they say none."""
+    try:
+        found = json.loads(labels.get(LABEL_SPEC, "{}"))
+    except ValueError:
+        return {}
+    return dict(found) if isinstance(found, dict) else {}
+
+
 _NOUNS = {"environment": "environment key", "files": "file", "secrets": "secret", "labels": "label"}
 
 

@@ -36,7 +36,8 @@ class Checked:
 
     status: pass, warn, fail, blocked or skipped. kind: of the failure, as the probe or the look at the container calls it. speaks: the
     answer is the service's own account of itself (a health address), so that what it cannot reach shows in it. hop: one of a heartbeat,
-    which the service does. about: other services that are the matter with it. because: the reason, when blocked.
+    which the service does. about: other services that are the matter with it. because: the reason, when blocked. outside: the host asked in
+    the client's place, so that nothing follows about names and networks of the client.
     """
 
     check: str
@@ -51,6 +52,7 @@ class Checked:
     attempts: int = 1
     hop: bool = False
     about: tuple[str, ...] = ()
+    outside: bool = False
 
     @property
     def of_container(self) -> bool:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEF
 
 @dataclass(frozen=True)
 class Remark:
-    """kind: that of container_checks, or superfluous, unknown, address, disk. target: container, network or directory.
+    """kind: that of container_checks, or superfluous, unknown, address, disk, field, file. target: container, network, directory or file.
 
     status: fail, or warn for what works now. line: a sentence.
     """
@@ -104,3 +104,17 @@ def _addresses(state: HostState) -> Iterator[Remark]:
             yield Remark(
                 "address", one.name, "warn", f"an address of {one.name} is written down in {', '.join(where[:5])}{more}: use the name"
             )
+
+
+def changed_by_hand(service: Service, told: str) -> Remark:
+    """A container whose settings are not as they were declared. told: which."""
+    file = service.house.directory / "docker-compose.yml"
+    way = f"declare it so, or run site and then docker compose -f {file} up -d --no-deps --force-recreate {service.name}"
+    return Remark("field", service.name, "warn", f"{service.name} was changed by hand ({told}): {way}")
+
+
+def not_declared(target: str, paths: Sequence[str]) -> Remark:
+    """Files of nobody. target: the service that they lie with, or the one file. paths: below the project's directory."""
+    shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    what = "is a file that nobody declared" if len(paths) == 1 else "are files that nobody declared"
+    return Remark("file", target, "warn", f"{shown} {what}, and that Compose or a container may read: declare what is in it, or remove it")

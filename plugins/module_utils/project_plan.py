@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from ansible_collections.auren.stack.plugins.module_utils.files import WantedFil
 from ansible_collections.auren.stack.plugins.module_utils.model import (
     LABEL_COMPOSE_PROJECT,
     LABEL_SERVICE,
-    LABEL_SPEC,
     LABEL_STANDS_IN,
     Binding,
     Container,
@@ -137,17 +135,9 @@ def image_missing(service: Service) -> StackError:
     )
 
 
-def _spec_of(container: Container) -> dict[str, str]:
-    try:
-        found = json.loads(container.labels.get(LABEL_SPEC, "{}"))
-    except ValueError:
-        return {}
-    return dict(found) if isinstance(found, dict) else {}
-
-
 def recreate_causes(service: Service, container: Container, wanted: Mapping[str, str], image: Image | None) -> list[str]:
     """Why a live container is not the declared one; empty when it is."""
-    causes = definition.spec_causes(_spec_of(container), wanted)
+    causes = definition.spec_causes(definition.spec_on(container.labels), wanted)
     if image and image.id != container.image_id and "image changed" not in causes:
         causes.append(f"{service.image} is now another image than the one it runs")
     endpoint = container.endpoint(service.house.network)

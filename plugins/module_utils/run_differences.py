@@ -48,17 +48,18 @@ class Difference:
     desired: str
 
 
-def differences(running: Mapping[str, Any], declared: Mapping[str, Any]) -> list[Difference]:
+def differences(running: Mapping[str, Any], declared: Mapping[str, Any], inherited: Mapping[str, Any] | None = None) -> list[Difference]:
     """What differs between two services, sorted by name; names are Compose keys, one more level where one can be named.
 
+    inherited: what holds on both sides where nothing is said, as from an image; else it is what Docker takes.
     Image, names and networks are not compared. Of the environment, and of anything whose name looks like a secret's, only ``set``,
     ``another value`` and ``not set`` are told.
     """
     known = [*_secrets(running), *_secrets(declared)]
-    first, second = _leaves(running), _leaves(declared)
+    first, second, usual = _leaves(running), _leaves(declared), {**_USUAL, **_leaves(inherited or {})}
     found = []
     for name in sorted({*first, *second}):
-        one, other = first.get(name, _USUAL.get(name)), second.get(name, _USUAL.get(name))
+        one, other = first.get(name, usual.get(name)), second.get(name, usual.get(name))
         if one != other and not (one in (None, False, 0) and other in (None, False, 0)):
             found.append(_difference(name, one, other, known))
     return found
@@ -97,7 +98,7 @@ def _other(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         if value:
             yield key, tuple(sorted(_one_text(item) for item in value))
     else:
-        yield key, value if isinstance(value, bool) else str(value)
+        yield key, {"true": True, "false": False}.get(str(value).lower(), str(value))
 
 
 def _one_text(value: Any) -> str:
@@ -193,7 +194,8 @@ def _ordered(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _cpus(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    yield key, str(float(value)) if re.fullmatch(r"\d+(\.\d+)?", str(value)) else str(value)
+    """To the fifth place, as the Engine counts µs of 100 ms; Compose keeps a 32-bit float."""
+    yield key, str(round(float(value), 5)) if re.fullmatch(r"\d+(\.\d+)?", str(value)) else str(value)
 
 
 def _capabilities(key: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -153,6 +153,11 @@ PAGES: dict[str, Page] = {
             "The address of a container is written down",
             "write the name in its place: the address changes when a container is made anew",
         ),
+        Page(
+            "changed-by-hand",
+            "A container, or a file that it reads, was changed by hand",
+            f"declare the change, or {SITE} and docker compose up --force-recreate take it back",
+        ),
         Page("engine-down", "The Docker Engine does not answer", "systemctl start docker; journalctl -u docker says why it stopped"),
     )
 }
@@ -186,6 +191,7 @@ _LED = {
     "no-answer": [(ANY, kind) for kind in ("refused", "timeout", "unreachable", "protocol", "slow")],
     "ports": [("container", "ports")],
     "written-address": [("host", "address")],
+    "changed-by-hand": [("host", "field"), ("host", "file")],
     "engine-down": [("engine", kind) for kind in ("no_engine", "engine_too_old", "no_sdk", "permission", "engine")],
 }
 RULES: dict[tuple[str, str], str] = {rule: page for page, rules in _LED.items() for rule in rules}

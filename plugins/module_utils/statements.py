@@ -20,7 +20,7 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEF
 INSPECT, NETWORK, DECLARED, PROBED = "docker inspect", "docker network inspect", "declaration", "verification"
 HOST = "host"
 FLEETING = ("loop", "restarted", "disk")  # remarks with counters, times or percentages in them
-PROVED, FAILED = "proved", "failed"
+PROVED, UNPROVED, FAILED = "proved", "unproved", "failed"
 SLOW = "slow"  # a warning about how long it took: the connection is proved all the same
 
 
@@ -97,7 +97,8 @@ def of_remarks(remarks: Iterable[Mapping[str, Any]]) -> list[Statement]:
 
 @dataclass(frozen=True)
 class Connection:
-    """An arrow. status: proved or failed. checks: what was asked. monitoring: somebody watches, nobody works over it."""
+    """An arrow. status: proved, unproved (it answers, but the client did not ask) or failed. checks: what was asked. outside: the host
+    asked in the client's place. monitoring: somebody watches, nobody works over it."""
 
     client: str
     service: str
@@ -105,15 +106,18 @@ class Connection:
     checks: tuple[str, ...]
     told: str
     monitoring: bool
+    outside: bool = False
 
     @property
     def statement(self) -> Statement:
         said = f"{self.status}: {', '.join(self.checks)}" + (f" ({self.told})" if self.told else "")
-        return Statement(f"connection/{self.client} → {self.service}", "status", said, f"{PROBED} from {_place(self.client)}")
+        return Statement(f"connection/{self.client} → {self.service}", "status", said, f"{PROBED} from {self._place}")
 
-
-def _place(client: str) -> str:
-    return "the host, through the published port" if client == HOST else f"inside {client}"
+    @property
+    def _place(self) -> str:
+        if self.client == HOST:
+            return "the host, through the published port"
+        return f"the host in the place of {self.client}" if self.outside else f"inside {self.client}"
 
 
 def connections(checks: Iterable[Mapping[str, Any]], layer: Mapping[str, str]) -> list[Connection]:
@@ -131,7 +135,8 @@ def _connection(client: str, service: str, found: Sequence[Mapping[str, Any]], l
     told = sorted({f"because of {one['because']}" if one.get("because") else str(one["kind"]) for one in [*bad, *noted]})
     watched = client != HOST and MONITORING in (layer.get(client), layer.get(service))
     checks = tuple(sorted({str(one["check"]) for one in (bad or found)}))
-    return Connection(client, service, FAILED if bad else PROVED, checks, ", ".join(told), watched)
+    outside = any(one.get("outside") for one in found)
+    return Connection(client, service, FAILED if bad else UNPROVED if outside else PROVED, checks, ", ".join(told), watched, outside)
 
 
 def layers_of(services: Mapping[str, Service], clients: Collection[str]) -> dict[str, str]:

@@ -115,7 +115,8 @@ class Verifier:
         if again and self.left() > AGAIN:
             time.sleep(AGAIN)
             done.update(self._round(again, placed))
-        return [self._result(check, key, done[key], 2 if key in again else 1) for key, check in placed.items()]
+        found = [self._result(check, key, done[key], 2 if key in again else 1) for key, check in placed.items()]
+        return [replace(one, outside=key in jobs and jobs[key].where != key[1]) for key, one in zip(placed, found)]
 
     def left(self) -> float:
         """Seconds of the budget."""

@@ -176,6 +176,9 @@ checks:
       description: Other services that are the matter with it.
       type: list
       elements: str
+    outside:
+      description: Whether the host asked in the client's place, because the client's network could not be entered.
+      type: bool
 table:
   description: The same, as lines for people.
   returned: when the checks could be run

@@ -13,6 +13,8 @@ description:
   - Reads all containers and networks of a host, and compares those that are declared with what they should be.
   - Tells of drift, files that were changed inside containers, tags that were moved, missing restart policies, names that two answer to,
     containers that look like duplicates or that nobody knows, addresses that are written down, and disks that are nearly full.
+  - Tells of settings that a container of this collection does not have as they were declared (after C(docker update), or C(docker compose)
+    with an edited file), and of files in O(project_dir) that nobody declared and that Compose or a container would read.
   - Asks no service anything; M(auren.stack.service_verification) does. Changes nothing.
 extends_documentation_fragment: [auren.stack.common, auren.stack.declared]
 attributes:
@@ -140,18 +142,50 @@ failure:
   type: dict
 """
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils import live_map
+from ansible_collections.auren.stack.plugins.module_utils import live_fields, live_map
 from ansible_collections.auren.stack.plugins.module_utils.container_checks import seen_of
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service, spec_on
 from ansible_collections.auren.stack.plugins.module_utils.disks import disks
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
-from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
+from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, Declared, declared_services, read_declared
+from ansible_collections.auren.stack.plugins.module_utils.unknown_files import unknown_files
+
+
+def recorded(directory: Path) -> Mapping[str, Declared]:
+    """What the last run declared; nothing for who may not read it."""
+    try:
+        return read_declared(directory)
+    except PermissionError:
+        return {}
+
+
+def fields(engine: Engine, containers: Collection[Container], records: Mapping[str, Declared]) -> Iterator[live_map.Remark]:
+    """Settings that live containers do not have as they were declared. One that was meant to be otherwise is the plan's matter."""
+    info = engine.system()
+    for one in sorted(containers, key=lambda c: c.name):
+        record = records.get(one.name) if one.ours else None
+        raw = engine.inspect(one.id) if record and spec_on(one.labels) == record.spec else None
+        image = engine.inspect_image(one.image_id) if raw else None
+        if record and raw and image:
+            found = live_fields.told(live_fields.differing(record.service, raw, image, info))
+            yield from [live_map.changed_by_hand(record.service, found)] if found else []
+
+
+def files(directory: Path, services: Collection[Service]) -> Iterator[live_map.Remark]:
+    """Files of nobody, those of a service together."""
+    by_owner: dict[str, list[str]] = {}
+    for owner, path in unknown_files(directory, services):
+        by_owner.setdefault(owner or str(directory / path), []).append(path)
+    yield from (live_map.not_declared(target, paths) for target, paths in by_owner.items())
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
@@ -161,6 +195,10 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     images = {ref: engine.image(ref) for ref in sorted({container.image_id for container in state.containers})}
     seen = {name: seen_of(engine, service, state.containers, state.networks) for name, service in services.items()}
     found = live_map.remarks(state, services, seen, params["network"])
+    directory = Path(params["project_dir"])
+    records = recorded(directory)
+    found += fields(engine, state.containers, records)
+    found += files(directory, [*services.values(), *(record.service for record in records.values())])
     for disk in disks([engine.root_dir(), params["project_dir"]], params["disk_free"]) if engine.local else ():
         found += [live_map.Remark("disk", disk.path, disk.status, disk.evidence)] if disk.status != "pass" else []
     return {

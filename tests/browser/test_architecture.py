@@ -55,6 +55,7 @@ RESULT = {
             connection("host", "page"),
             connection("page", "app"),
             connection("app", "store", status="failed", told="timeout"),
+            connection("page", "store", status="unproved"),
             connection("watch", "app", monitoring=True),
             connection("watch", HOSTILE, monitoring=True),
         ],
@@ -82,6 +83,7 @@ def test_the_diagram_has_its_layers_and_its_arrows(page: Path) -> None:
     assert ("failed", "app → store") in arrows
     assert ("proved monitoring", "watch → app") in arrows
     assert ("proved", "host → page") in arrows
+    assert ("unproved", "page → store") in arrows
     assert len(arrows) == len(RESULT["document"]["connections"])  # type: ignore[call-overload]
 
 
@@ -100,6 +102,8 @@ def test_light_and_dark_and_a_phone(page: Path) -> None:
 
 def test_the_markdown_holds_the_same(page: Path) -> None:
     text = page.with_suffix(".md").read_text()
-    assert re.findall(r"^    linkStyle (\d+) stroke:red$", text, re.MULTILINE) == ["4"]  # red ones are drawn last
+    assert re.findall(r"^    linkStyle (\d+) stroke:red$", text, re.MULTILINE) == ["5"]  # red ones are drawn last
+    assert re.findall(r"^    linkStyle (\d+) stroke:grey$", text, re.MULTILINE) == ["4"]
+    assert "grey where only the host could ask, in the place of the client" in text
     assert text.count("-.->") == 2
     assert all(line.count("|") - line.count("\\|") == 6 for line in text.splitlines() if line.startswith("| app | store"))

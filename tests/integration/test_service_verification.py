@@ -197,6 +197,7 @@ def test_without_the_right_to_enter_a_network_the_host_asks_and_says_so(up: Proj
     }
     told = {(c["check"].split()[0], c["client"].replace(f"{up.name}-", "")): c["evidence"] for c in result.output["checks"]}
     assert told["redis", "url"].endswith("answers PING after a login (seen from the host, not from inside the client)")
+    assert [c["client"] for c in result.output["checks"] if c["outside"]] == [up.called("url")]
     assert told["redis", "mount"] == f"only root may read the password that {up.called('mount')} holds"
     assert told["dns", "url"] == f"what {up.called('url')} sees can only be asked by root on the Engine's own host"
 

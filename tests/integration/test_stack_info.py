@@ -47,6 +47,43 @@ def test_what_runs_and_what_is_remarkable(new_project: Any, tmp_path: Path) -> N
     assert set(mine) == {("twice_alias", one), ("edited", one), ("superfluous", stranger)}
 
 
+def test_what_was_changed_by_hand(new_project: Any, tmp_path: Path) -> None:
+    """`docker update`, Compose called on an edited fragment, and files that nobody declared: each is told until it is taken back."""
+    with new_project(tmp_path) as project:
+        limits = {"mem_limit": "64m", "environment": {"LEVEL": "info", "PASSWORD": "<<secret:password>>"}, "user": "0:0"}
+        volumes = {"volumes": [f"{project.directory}/config/{project.called('one')}:/etc/one:ro"]}
+        data = [{"volume": project.volume("kept"), "target": "/data"}]
+        service = project.service("one", data=data, compose={**limits, **volumes}, files={"a.conf": {"content": "x"}})
+        given = {"secret_specs": {"password": {}}, "secrets": {"password": SECRET}}
+        project.do(service, **given)
+        one, fragment = project.called("one"), project.directory / "services" / f"{project.called('one')}.yml"
+
+        def told() -> dict[str, str]:
+            result = run_module("stack_info", {"project_dir": str(project.directory)})
+            assert SECRET not in result.text
+            return {entry["target"]: entry["line"] for entry in result.output["findings"] if entry["kind"] in ("field", "file")}
+
+        assert told() == {}
+        docker("update", "--memory", "80m", "--cpus", "0.7", "--restart", "on-failure", one)
+        [line] = told().values()
+        assert "(cpus 0.7, not declared; mem_limit 80m, declared 64m; restart on-failure, declared unless-stopped)" in line
+
+        text = fragment.read_text()
+        fragment.write_text(text.replace("LEVEL: info", "LEVEL: debug").replace("/etc/one:ro", "/etc/one"))
+        project.compose("up", "-d", "--no-deps", "--force-recreate", one)
+        assert "(environment LEVEL; volumes /etc/one " in told()[one]
+
+        assert project.do(service, **given).actions == [f"write services/{one}.yml: content"]  # the label says that it is as declared
+        way = told()[one].partition(" and then docker ")[2].split()
+        docker(*way)
+        assert told() == {}
+        assert not project.do(service, **given).changed
+
+        (project.directory / "docker-compose.override.yml").write_text("services: {}\n")
+        (project.directory / "config" / one / "b.conf").write_text("x")
+        assert set(told()) == {str(project.directory / "docker-compose.override.yml"), one}
+
+
 def test_a_host_without_a_stack(tmp_path: Path) -> None:
     result = run_module("stack_info", {"project_dir": str(tmp_path)})
     assert result.msg == f"no service is declared in {tmp_path}: run site first"

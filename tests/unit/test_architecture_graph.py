@@ -33,6 +33,7 @@ DOCUMENT = {
         arrow("page", "app0"),
         arrow("app0", "store0", status="failed", told="timeout"),
         arrow("app1", "store1"),
+        arrow("app1", "store2", status="unproved"),
         arrow("watch0", "app0", monitoring=True),
         arrow("watch0", "watch1", monitoring=True),
     ],

@@ -64,6 +64,19 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
         [],
         "web drifted: 1 of 2 services differs (auren-redis: edited of auren-redis)",
     ),
+    "a container changed by hand": (
+        planned(),
+        live(("field", "auren-redis")),
+        [],
+        "web drifted: 1 of 2 services differs (auren-redis: field of auren-redis)",
+    ),
+    "a file that lies with a service": (
+        planned(),
+        live(("file", "auren-redis")),
+        [],
+        "web drifted: 1 of 2 services differs (auren-redis: file of auren-redis)",
+    ),
+    "unknown files": (planned(), live(("file", "/p/.env"), ("file", "/p/services/x.yml")), [], "web drifted: 2 unknown files"),
     "another network": (
         planned(),
         live(on=("net", "old")),

@@ -69,6 +69,19 @@ def test_drift_duplicates_strangers_and_addresses() -> None:
     ]
 
 
+def test_what_was_changed_by_hand_says_what_to_do() -> None:
+    file = "/opt/stack/docker-compose.yml"
+    found = live_map.changed_by_hand(SERVICES["one"], "mem_limit 2g, declared 1g")
+    assert (found.kind, found.target, found.line) == (
+        "field",
+        "one",
+        "one was changed by hand (mem_limit 2g, declared 1g): declare it so, or run site and then "
+        f"docker compose -f {file} up -d --no-deps --force-recreate one",
+    )
+    assert live_map.not_declared("/p/.env", [".env"]).line.startswith(".env is a file that nobody declared, ")
+    assert live_map.not_declared("one", list("abcde")).line.startswith("a, b, c and 2 more are files that nobody declared, ")
+
+
 @pytest.mark.parametrize(
     ("free", "wanted", "status", "said"),
     [

@@ -120,6 +120,20 @@ def test_connections_are_proved_failed_or_not_there() -> None:
     }
 
 
+def test_what_the_host_asked_in_the_place_of_a_client_is_not_proved_from_inside_it() -> None:
+    """It fails all the same where the server does, and what is now asked from inside is another statement."""
+    checks = [check("two", "one"), check("watch", "one", "fail", kind="refused"), check("host", "one")]
+    found, known = told(reading(one(), checks=[{**entry, "outside": entry["client"] != "host"} for entry in checks]))
+    rows = {row["client"]: (row["status"], row["facts"][0]["value"], row["facts"][0]["seen"]) for row in found["connections"]}
+    assert rows == {
+        "two": ("unproved", "unproved: tcp one:80", "verification from the host in the place of two"),
+        "watch": ("failed", "failed: tcp one:80 (refused)", "verification from the host in the place of watch"),
+        "host": ("proved", "proved: tcp one:80", "verification from the host, through the published port"),
+    }
+    _found, now = told(reading(one(), checks=checks), known, LATE)
+    assert statements.changed(known, now) == ["connection/two → one/status", "connection/watch → one/status"]
+
+
 def test_strangers_stand_apart_and_are_in_the_overview() -> None:
     found, _known = told(reading(one(), foreign("odd")))
     assert [row["name"] for row in found["strangers"]] == ["odd"]

@@ -13,6 +13,7 @@ from target import PROJECT_DIR, Recap, Target, play
 
 DOCUMENTS = ("architecture.md", "architecture.html")
 CHANGES = f"{PROJECT_DIR}/.auren/changes.jsonl"
+STRAY = (f"{PROJECT_DIR}/services/odd.yml", f"{PROJECT_DIR}/config/auren-prometheus/rules/by-hand.yml")
 
 
 def run(directory: Path, *arguments: str, playbook: str = "document") -> Recap:
@@ -119,15 +120,19 @@ def test_a_converged_host_has_not_drifted(target: Target, tmp_path: Path) -> Non
 
 @pytest.fixture
 def disorder(target: Target) -> Iterator[None]:
-    """A file, a field and a network of a service are others, and there is a container and a network that nobody declared."""
+    """A file, fields and a network of a service are others, and there are files, a container and a network that nobody declared."""
     image = target.containers()["auren-redis"]["Image"]
     target.run("sh", "-c", f"echo '# by hand' >> {PROJECT_DIR}/config/auren-prometheus/prometheus.yml")
+    target.run("sh", "-c", f"echo 'groups: []' | tee {' '.join(STRAY)}")
+    target.docker("update", "--memory", "100m", "--memory-swap", "200m", "auren-kafka-exporter")
     target.docker("network", "create", "old-network")
     target.docker("network", "connect", "old-network", "auren-kafka-exporter")
     target.docker("update", "--restart", "no", "auren-node-exporter")
     target.docker("run", "-d", "--name", "odd", "--network", "none", "--entrypoint", "sleep", image, "600")
     yield
     target.docker("rm", "-f", "-v", "odd")
+    target.run("rm", *STRAY)
+    target.docker("update", "--memory", "64m", "--memory-swap", "128m", "auren-kafka-exporter")
     target.docker("update", "--restart", "unless-stopped", "auren-node-exporter")
     target.docker("network", "disconnect", "old-network", "auren-kafka-exporter")
     target.docker("network", "rm", "old-network")
@@ -137,8 +142,10 @@ def disorder(target: Target) -> Iterator[None]:
 def test_what_was_done_by_hand_is_drift(target: Target, disorder: None, tmp_path: Path) -> None:
     status, line = drifted(tmp_path, "-e", "neuros_log_level=DEBUG")
     assert status != 0
-    count = len(target.containers())
-    assert line.startswith(f"target drifted: 4 of {count} services differ (auren-kafka-exporter: it is also on old-network; ")
+    first = "auren-kafka-exporter: auren-kafka-exporter was changed by hand (mem_limit 100m, declared 64m): declare it so, or run site"
+    assert line.startswith(f"target drifted: 4 of {len(target.containers())} services differ ({first} and then docker compose -f ")
+    assert " --force-recreate auren-kafka-exporter, it is also on old-network; " in line
     assert "; auren-node-exporter: auren-node-exporter has no restart policy" in line
     assert "auren-prometheus: write config/auren-prometheus/prometheus.yml: content" in line
-    assert line.endswith("1 unknown container, 1 unknown network")
+    assert "config/auren-prometheus/rules/by-hand.yml is a file that nobody declared" in line
+    assert line.endswith("1 unknown file, 1 unknown container, 1 unknown network")
