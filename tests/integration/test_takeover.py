@@ -98,7 +98,7 @@ def test_what_does_not_become_healthy_is_put_back(hand: HandRun) -> None:
     volume = hand.project.volume("data")
     hand.redis("db", "--volume", f"{volume}:/data", "--restart", "always")
     before, keys = hand.meant(), hand.keys("db")
-    health = {"test": ["CMD-SHELL", "echo token-of-nobody; false"], "interval": "200ms", "retries": 1}
+    health = {"test": ["CMD-SHELL", "echo token-of-$(echo nobody); false"], "interval": "200ms", "retries": 1}
     sick = hand.service("db", volume, compose={"healthcheck": health}, gate={"deadline": 3})
     result = hand.run(sick)
     assert result.status != 0
