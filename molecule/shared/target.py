@@ -73,16 +73,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
-def start_play(*arguments: str, playbook: str = "playbooks/site.yml") -> subprocess.Popen[str]:
-    """Start a playbook of the collection against the hosts of the scenario, as Molecule does; in a process group of its own."""
+def start_play(*arguments: str, playbook: str = "playbooks/site.yml", cwd: Path = ROOT) -> subprocess.Popen[str]:
+    """Start a playbook of the collection against the hosts of the scenario, as Molecule does; in a process group of its own.
+
+    cwd: where it is started, as a shell tells it too: relative paths are meant from there.
+    """
     inventory = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
     command = ["ansible-playbook", "--inventory", inventory, *arguments, str(ROOT / playbook)]
     config = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "ansible.cfg")
-    environment = {**os.environ, "ANSIBLE_CONFIG": config, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    environment = {**os.environ, "ANSIBLE_CONFIG": config, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "PWD": str(cwd)}
     return subprocess.Popen(
         command,
         env=environment,
-        cwd=ROOT,
+        cwd=cwd,
         text=True,
         start_new_session=True,
         stdin=subprocess.DEVNULL,
@@ -91,12 +94,23 @@ def start_play(*arguments: str, playbook: str = "playbooks/site.yml") -> subproc
     )
 
 
-def play(*arguments: str, playbook: str = "playbooks/site.yml") -> Recap:
+def play(*arguments: str, playbook: str = "playbooks/site.yml", cwd: Path = ROOT) -> Recap:
     """Run a playbook of the collection to its end."""
-    with start_play(*arguments, playbook=playbook) as started:
+    with start_play(*arguments, playbook=playbook, cwd=cwd) as started:
         output = started.communicate()[0]
     changed = sum(int(count) for count in re.findall(r"\bchanged=(\d+)", output))
     return Recap(started.returncode, changed, output)
+
+
+def documented(directory: Path, *arguments: str, playbook: str = "document") -> Recap:
+    """Run a playbook that writes its documents below `directory`."""
+    return play("-e", f"auren_report_dir={directory}", *arguments, playbook=f"playbooks/{playbook}.yml")
+
+
+def written(directory: Path) -> dict[str, bytes]:
+    """Name → content of what a playbook wrote below `directory` of its one host."""
+    [folder] = directory.iterdir()
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 class Target:
@@ -126,6 +140,10 @@ class Target:
         """The entries of the services that were declared on this host."""
         text = self.run("cat", f"{PROJECT_DIR}/.auren/declared.json")
         return [service["entry"] for service in json.loads(text)["services"].values()]
+
+    def changes(self) -> list[dict[str, Any]]:
+        """The records of changes that this host keeps."""
+        return [json.loads(line) for line in self.run("cat", f"{PROJECT_DIR}/.auren/changes.jsonl").splitlines()]
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """Name → inspection of every container of the collection, in any state."""

@@ -119,7 +119,9 @@ def _do(engine: Engine, project: Path, work: Work, plan: Mapping[str, Any], who:
         journal.fail(error.message, apply.done)
         changes.close(project)
         told = f"{error.message}. Done before that: {len(apply.done)} of {len(work.moves)} operations, in the journal as {journal.id}"
-        raise StackError(told, error.kind, error.target, error.detail) from error
+        ended = StackError(told, error.kind, error.target, error.detail)
+        ended.run = journal.id
+        raise ended from error
     seconds, verified = round(time.monotonic() - begin, 2), apply.verified()
     record = {
         "operations": apply.done,

@@ -1,6 +1,6 @@
 # Copyright: auren.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The data of the architecture document: one reading of a host as statements, and the file that knows since when each has held."""
+"""The data of the architecture document: one reading of a host as statements, and the file that knows since when each was the same."""
 
 from __future__ import annotations
 

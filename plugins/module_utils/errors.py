@@ -16,6 +16,7 @@ class StackError(Exception):
     kind: a stable word for programs (``permission``, ``port_taken``, …).
     target: the object it is about (container, image, variable, path).
     detail: what the other side said, verbatim; never a secret.
+    run: the run in the host's journal that it ended, once that had begun to change something; empty for a refusal.
     """
 
     def __init__(self, message: str, kind: str, target: str = "", detail: str = "") -> None:
@@ -24,6 +25,7 @@ class StackError(Exception):
         self.kind = kind
         self.target = target
         self.detail = detail
+        self.run = ""
 
     def failure(self) -> dict[str, str]:
         """The ``failure`` value of a module result."""

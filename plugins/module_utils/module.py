@@ -35,11 +35,14 @@ def runner(module: AnsibleModule) -> Callable[[Sequence[str]], tuple[int, str]]:
 
 
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:
-    """Run a module's work and leave: ``exit_json`` with its result, or ``fail_json`` with one sentence and ``failure``."""
+    """Run a module's work and leave: ``exit_json`` with its result, or ``fail_json`` with one sentence and ``failure``.
+
+    With ``run`` too where the failure ended a run that had begun: so whoever plays it knows that there is something to write down.
+    """
     try:
         result = work(module)
     except StackError as error:
-        module.fail_json(msg=error.message, failure=error.failure())
+        module.fail_json(msg=error.message, failure=error.failure(), **({"run": error.run} if error.run else {}))
     except PermissionError as error:
         said = f"{error.filename} refuses user {os.geteuid()} ({error.strerror}): run with become"
         module.fail_json(msg=said, failure={"kind": "permission", "object": str(error.filename), "detail": str(error)})

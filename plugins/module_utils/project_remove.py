@@ -190,6 +190,8 @@ def leave(engine: Engine, house: House, asked: Leave, who: str, check_mode: bool
     plan = plan_leave(house, declared, snapshot, asked)
     plan.refuse_conflicts()
     result = {**planned(plan), "kept_volumes": kept_volumes(declared, snapshot, asked), "record": {}}
+    if asked.state == "absent":
+        result["records"] = [*changes.read(house.directory), *changes.missing(house.directory, {})]
     if not check_mode and plan.changed:
         result.update(_left(engine, house, declared, plan, {"who": who, "host": os.uname().nodename}))
     return result
@@ -210,6 +212,7 @@ def _left(engine: Engine, house: House, declared: dict[str, Declared], plan: Pla
         if known:
             journal.fail(error.message, [])
             changes.close(house.directory)
+            error.run = journal.id
         raise
     end["seconds"] = round(time.time() - begin, 2)
     if known:

@@ -37,6 +37,12 @@ PAGES: dict[str, Page] = {
     for page in (
         Page("password-drift", "A client holds another password than its server", f"{SITE} gives every client the server's password", (1,)),
         Page(
+            "grafana-password",
+            "Grafana does not accept the password of its administrator",
+            "docker exec -i auren-grafana grafana cli admin reset-admin-password --password-from-stdin, with the file of the secret",
+            (1,),
+        ),
+        Page(
             "unhealthy",
             "A service says that it is not well, or says that it is and is not",
             "docker logs of the service says what it lacks",
@@ -163,7 +169,8 @@ PAGES: dict[str, Page] = {
 }
 
 _LED = {
-    "password-drift": [("postgres", "auth"), ("redis", "auth"), ("grafana", "auth"), ("heartbeat", "auth"), (ANY, "no_password")],
+    "password-drift": [("postgres", "auth"), ("redis", "auth"), ("heartbeat", "auth"), (ANY, "no_password")],
+    "grafana-password": [("grafana", "auth")],
     "unhealthy": [("container", "unhealthy"), ("http", "status"), ("postgres", "status"), ("redis", "status"), ("grafana", "status")],
     "stopped-container": [("container", "down"), ("container", "policy"), (ANY, "client")],
     "prometheus-targets": [("prometheus", kind) for kind in ("down", "target", "missing", "status")],

@@ -1,6 +1,8 @@
 # Copyright: auren.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the architecture document says of a host: statements, each with how it was observed and since when it has held. Pure.
+"""What the architecture document says of a host: statements, each with how it was observed and since when it was the same. Pure.
+
+A date is that of a look: what came and went between two looks leaves it as it is.
 
 A statement holds what stays as it is while nothing is changed. So there is no run time, latency, counter, percentage or time of a look in
 one, and two documents of an unchanged host are the same to the byte.

@@ -79,12 +79,19 @@ def matters(verification: Mapping[str, Any], own: Iterable[Matter]) -> tuple[lis
         for one in checks
         if one["status"] == "warn"
     ]
-    known = {str(one["evidence"]) for one in checks}
-    fresh = [one for one in own if one.line not in known]
+    told, known = {str(one["evidence"]) for one in checks}, {_about(one) for one in checks}
+    fresh = [one for one in own if one.line not in told and (one.target, one.kind) not in known]
     reasons += [one for one in fresh if one.status == "fail"]
     order = {"engine": 0, "disk": 1}
     remarks = list({one.line: one for one in [*warnings, *(one for one in fresh if one.status != "fail")]}.values())
     return sorted(reasons, key=lambda one: order.get(one.source, 2)), remarks
+
+
+def _about(check: Mapping[str, Any]) -> tuple[str, str]:
+    """Target and kind of a matter that this check found: its words may hold seconds or percentages, which another look a moment later has
+    otherwise."""
+    source, _space, place = check["check"].partition(" ")
+    return (place if source == "disk" else str(check["service"])), str(check["kind"])
 
 
 def _of_cause(cause: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> Matter:

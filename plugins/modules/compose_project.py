@@ -84,9 +84,14 @@ record:
   description: What was stopped or removed, as a record of the change; empty when nothing was.
   returned: when O(state=stopped) or O(state=absent)
   type: dict
+records:
+  description: The records of all changes of this host, from before the removal; its file of them goes along with the project.
+  returned: when O(state=absent)
+  type: list
+  elements: dict
 run:
-  description: Which run this is in the host's journal; empty when it changed nothing.
-  returned: when O(state=present)
+  description: Which run this is in the host's journal; empty when it changed nothing. After a failure it is there when something was begun.
+  returned: when O(state=present), or after a failure of a run that had begun
   type: str
   sample: 20261126T055259Z-site
 services:
@@ -164,7 +169,11 @@ def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> d
     if not module.check_mode:
         if work.plan.changed or work.files or module.params["obtained"]:
             result.update(converge(module, engine, observed, work, Apply(engine, compose, observed, work, lock)))
-        settle(engine, services)
+        try:
+            settle(engine, services)
+        except StackError as error:
+            error.run = result["run"]
+            raise
     return {**result, **overview(engine, observed, work.merged)}
 
 
@@ -179,6 +188,7 @@ def converge(module: AnsibleModule, engine: Engine, observed: Observed, work: Wo
     except StackError as error:
         refused = work.called[error.target] if error.kind == "candidate" else None
         kept.failed(error, apply.done, refused, offered.get(refused.image) if refused else None)
+        error.run = kept.journal.id
         raise
     replaced = work.plan.targets("create", "recreate")
     about: dict[str, Any] = {"operations": apply.done, "replaced_services": replaced, "downtime": apply.felt()}

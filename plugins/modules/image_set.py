@@ -87,6 +87,11 @@ operations:
   returned: always
   type: list
   elements: str
+changes:
+  description: The operations of the plan as data, with C(kind), C(target), C(cause), C(before) and C(after).
+  returned: with O(state=absent)
+  type: list
+  elements: dict
 failure:
   description: Kind, object and detail of a failure.
   returned: failure
@@ -237,7 +242,7 @@ def remove(engine: Engine, check_mode: bool) -> dict[str, Any]:
     if not check_mode:
         for target in found.targets("remove image"):
             engine.remove_image(target)
-    return planned(found)
+    return {**planned(found), "changes": [operation.to_data() for operation in found.operations]}
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:

@@ -128,6 +128,11 @@ plan:
   description: The plan as data; its C(id) is what an approval names.
   returned: when containers are listed
   type: dict
+changes:
+  description: The operations of the plan as data, with C(kind), C(target), C(cause), C(before) and C(after).
+  returned: when no container is listed
+  type: list
+  elements: dict
 markdown:
   description: The plan as a page for the person who approves it.
   returned: when containers are listed
@@ -236,7 +241,7 @@ def provide(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
         plan = plan_removal(wish.target, networks, engine.snapshot().containers)
         step = Step("remove network", wish.target, spec=spec_of(network) if network else None)
     plan.refuse_conflicts()
-    result = planned(plan)
+    result = {**planned(plan), "changes": [operation.to_data() for operation in plan.operations]}
     if plan.changed and not module.check_mode:
         apply = NetworkApply(engine, HostState((), networks, engine.version), plan, [Move(step.verb, wish.target, "", (step,))], None)
         apply.run()

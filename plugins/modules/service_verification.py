@@ -33,6 +33,10 @@ options:
     type: list
     elements: str
     default: []
+  every:
+    description: Whether services that are declared on this host and not in O(declared) are looked at, too, where O(services) is empty.
+    type: bool
+    default: false
   clients:
     description: All names that a check may be from, beside V(host); empty where that is not known.
     type: list
@@ -281,7 +285,8 @@ def positive(params: Mapping[str, Any], *keys: str) -> None:
 def work(module: AnsibleModule) -> dict[str, Any]:
     params, begin = module.params, time.monotonic()
     services = declared_services(Path(params["project_dir"]), params["declared"], params["network"])
-    wanted = chosen(services, params["services"] or [str(entry["name"]) for entry in params["declared"]])
+    declared = [] if params["every"] else [str(entry["name"]) for entry in params["declared"]]
+    wanted = chosen(services, params["services"] or declared)
     positive(params, "timeout", "budget")
     checks = checks_of(wanted, [*services, *params["clients"]] if params["clients"] else None, params["timeout"])
     steps = steps_of(params["heartbeat"], {service.name: service for service in wanted})
@@ -342,6 +347,7 @@ ARGUMENTS: dict[str, Any] = {
     **DECLARED,
     "level": {"type": "str", "choices": ["basic", "dependencies", "end_to_end"], "default": "dependencies"},
     "services": {"type": "list", "elements": "str", "default": []},
+    "every": {"type": "bool", "default": False},
     "clients": {"type": "list", "elements": "str", "default": []},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "stand_in": {"type": "str", "default": ""},

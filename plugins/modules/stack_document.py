@@ -11,9 +11,10 @@ short_description: What the architecture document says, from live state, and the
 version_added: 0.1.0
 description:
   - Reads containers, networks and images of a host, takes the result of a verification, and returns statements for people, each with how it
-    was observed and since when it has held. Nothing in them changes by itself, so the statements of an unchanged host are the same.
-  - Keeps a digest of each statement, and since when it has held, in C(.auren/known.json) below O(project_dir). It is written when something
-    is new or another, and not else.
+    was observed and since when it was the same at each look. Nothing in them changes by itself, so the statements of an unchanged host are
+    the same. What came and went between two looks nobody saw.
+  - Keeps a digest of each statement, and since when it was the same at each look, in C(.auren/known.json) below O(project_dir). It is
+    written when something is new or another, and not else.
   - Adds to C(.auren/changes.jsonl) a record of every run in the journal that has none.
 extends_documentation_fragment: [auren.stack.common, auren.stack.declared]
 options:

@@ -108,11 +108,11 @@ def run_module(name: str, arguments: dict[str, Any], check: bool = False, comman
     return Result(done.returncode, json.loads(done.stdout), done.stdout)
 
 
-def ansible_playbook(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """A playbook on this machine, with the Python of the tests; what it prints is not coloured."""
+def ansible_playbook(*words: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A playbook on this machine, with the Python of the tests, started from a directory; what it prints is not coloured."""
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(ROOT / "inventory" / "local.yml"), *words]
-    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(env or {})}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "PWD": str(cwd), **(env or {})}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
 
 
 @dataclass

@@ -72,6 +72,7 @@ def test_absent_keeps_data_and_the_secret_that_it_remembers(project: Project) ->
     secret = (project.directory / "secrets" / "password").read_text()
 
     done = project.do(state="absent", **specs(project))
+    assert [record["operations"][-1]["kind"] for record in done.output["records"]] == ["create"]  # they go along with the project
     assert names(project) | names(project, "exited") == set()
     assert not [action for action in done.actions if "volume" in action or "secrets" in action]
     assert not project.do(state="absent", **specs(project)).changed

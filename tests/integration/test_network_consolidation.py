@@ -273,6 +273,7 @@ def test_a_socket_that_only_reads_stops_a_run_at_its_first_step(two_sides: Mess)
     )
     assert two_sides.facts() == before
     assert two_sides.journals()[0][-1]["outcome"] == "failed"
+    assert result.output["run"] == two_sides.journals()[0][0]["run"]  # what its play writes down
 
 
 def test_a_plan_costs_one_list_one_look_at_each_container_and_the_networks(two_sides: Mess) -> None:

@@ -101,10 +101,11 @@ def test_every_changing_run_is_recorded_once(project: Project) -> None:
 def test_a_run_that_failed_is_recorded_at_once_and_one_that_was_killed_by_the_next(project: Project) -> None:
     project.do(project.service("one"))
     sick = project.service("one", compose={"entrypoint": ["sleep", "600"], "mem_limit": "64m"}, gate={"deadline": 3, "hold": 0.1})
-    project.fails(sick, who="ann")
+    failed = project.fails(sick, who="ann")
     lines = [json.loads(line) for line in (project.directory / ".auren" / "changes.jsonl").read_text().splitlines()]
     assert [(one["outcome"], one["who"]) for one in lines] == [("done", ""), ("failed", "ann")]
     assert "did not pass the gate" in lines[1]["error"]
+    assert failed.output["run"] == lines[1]["run"]  # by which its play knows that there is something to write down
     patient = {**sick, "gate": {"deadline": 60, "hold": 0.1}}
     with subprocess.Popen(
         module_command("compose_project"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=module_environment()

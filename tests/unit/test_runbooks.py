@@ -168,6 +168,7 @@ def test_a_cause_says_its_page_and_pages_are_named_once() -> None:
         Checked("postgres db:5432", "db", "app", "fail", "auth", "does not accept the password"),
         Checked("redis cache:6379", "cache", "app", "fail", "auth", "does not accept the password"),
         Checked("container bridge", "bridge", "bridge", "fail", "absent", "bridge is not there: run site"),
+        Checked("grafana panels:3000", "panels", "app", "fail", "auth", "does not accept the password of its administrator"),
         Checked("tcp odd:1", "odd", "app", "fail", "nobody knows", "?"),
     ]
     _marked, causes = diagnose(checks, {})
@@ -175,7 +176,11 @@ def test_a_cause_says_its_page_and_pages_are_named_once() -> None:
         "bridge": "removed-container",
         "db": "password-drift",
         "cache": "password-drift",
+        "panels": "grafana-password",
         "odd": "",
     }
-    assert runbooks.see(cause.page for cause in causes) == "see docs/runbooks/removed-container.md, docs/runbooks/password-drift.md"
+    assert "site" not in runbooks.PAGES["grafana-password"].fix  # which writes the file, and Grafana does not look there any more
+    assert runbooks.see(cause.page for cause in causes) == (
+        "see docs/runbooks/removed-container.md, docs/runbooks/password-drift.md, docs/runbooks/grafana-password.md"
+    )
     assert runbooks.see([]) == ""

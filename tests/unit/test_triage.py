@@ -61,6 +61,25 @@ def test_nothing_is_told_twice() -> None:
     assert [one.line for one in remarks] == ["auren-redis has no restart policy"]
 
 
+def test_what_was_seen_again_a_moment_later_is_not_told_twice() -> None:
+    """Seconds and percentages are others at the second look."""
+    again = "{} was restarted 4 times, {} s ago the last time: docker logs {}"
+    checks = [
+        checked("container app", "app", "fail", "loop", again.format("app", 3, "app")),
+        checked("disk /", "host", "warn", "disk", "only 4.9 % of the disk of / is free"),
+    ]
+    causes = [{"line": again.format("app", 3, "app"), "service": "app", "kind": "loop", "clients": [], "blocked": []}]
+    own = [
+        Matter(again.format("app", 5, "app"), "container", "loop", "app"),
+        Matter(again.format("other", 5, "other"), "container", "loop", "other"),
+        Matter("only 4.8 % of the disk of / is free", "disk", "disk", "/", "warn"),
+        Matter("only 4.8 % of the disk of /srv is free", "disk", "disk", "/srv", "warn"),
+    ]
+    reasons, remarks = matters({"checks": checks, "causes": causes}, own)
+    assert [one.target for one in reasons] == ["app", "other"]
+    assert [one.line for one in remarks] == [checks[1]["evidence"], own[3].line]
+
+
 def test_a_host_that_is_well() -> None:
     well = {"checks": [checked("container a", "a", "pass", "", "a is running")], "causes": [], "summary": "verified: 1 checks"}
     text = page(Seen("web", "now", verification=well))

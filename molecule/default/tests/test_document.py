@@ -6,33 +6,19 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from target import PROJECT_DIR, Recap, Target, play
+from target import PROJECT_DIR, Target, documented, play, written
 
 DOCUMENTS = ("architecture.md", "architecture.html")
 CHANGES = f"{PROJECT_DIR}/.auren/changes.jsonl"
 STRAY = (f"{PROJECT_DIR}/services/odd.yml", f"{PROJECT_DIR}/config/auren-prometheus/rules/by-hand.yml")
 
 
-def run(directory: Path, *arguments: str, playbook: str = "document") -> Recap:
-    return play("-e", f"auren_report_dir={directory}", *arguments, playbook=f"playbooks/{playbook}.yml")
-
-
-def written(directory: Path) -> dict[str, bytes]:
-    [folder] = directory.iterdir()
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def records(target: Target) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in target.run("cat", CHANGES).splitlines()]
-
-
 @pytest.fixture(scope="module")
 def document(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("document")
-    seen = run(directory)
+    seen = documented(directory)
     assert seen.status == 0, seen.output
     return directory
 
@@ -66,7 +52,7 @@ def test_no_secret_is_in_what_was_written(target: Target, document: Path) -> Non
 
 def test_an_unchanged_host_has_the_same_document_to_the_byte(target: Target, document: Path) -> None:
     before, known = written(document), target.run("stat", "-c", "%y", f"{PROJECT_DIR}/.auren/known.json")
-    seen = run(document)
+    seen = documented(document)
     assert (seen.status, seen.changed) == (0, 0), seen.output
     assert re.search(r"looked at 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC: 0 statements are new or changed", seen.output)
     assert written(document) == before
@@ -81,10 +67,10 @@ def test_every_command_of_the_document_works_on_the_host(target: Target, documen
 
 
 def test_a_change_is_recorded_and_a_run_without_one_is_not(target: Target, document: Path) -> None:
-    before, known = written(document), records(target)
-    seen = run(document, "--tags", "redis", "-e", "redis_memory=190m", "-e", "auren_who=ann", playbook="site")
+    before, known = written(document), target.changes()
+    seen = documented(document, "--tags", "redis", "-e", "redis_memory=190m", "-e", "auren_who=ann", playbook="site")
     assert seen.status == 0, seen.output
-    [record] = records(target)[len(known) :]
+    [record] = target.changes()[len(known) :]
     assert (record["who"], record["outcome"], record["host"]) == ("ann", "done", "target")
     [change] = [one for one in record["operations"] if one["kind"] == "recreate"]
     assert (change["target"], change["before"], change["after"]) != ("auren-redis", "", "")
@@ -93,21 +79,33 @@ def test_a_change_is_recorded_and_a_run_without_one_is_not(target: Target, docum
     assert re.match(r"verified: \d+ checks in", record["verification"])
     assert f"{PROJECT_DIR}/.auren/journal/{record['run']}" in record["way_back"]
     after = written(document)
-    assert [json.loads(line) for line in after["changes.jsonl"].splitlines()] == records(target)
+    assert [json.loads(line) for line in after["changes.jsonl"].splitlines()] == target.changes()
     assert b"recreate auren-redis" in after["CHANGELOG.md"]
     old, new = (text["architecture.md"].decode().splitlines() for text in (before, after))
     its = ("auren-redis", target.containers()["auren-redis"]["Id"][:12])  # a row of its own table says the container alone
     assert [line for line in set(new) - set(old) if not any(word in line for word in its)] == []  # dated as before, though one role was run
 
-    again = run(document, "-e", "redis_memory=190m", playbook="site")
+    again = documented(document, "-e", "redis_memory=190m", playbook="site")
     assert (again.status, again.changed) == (0, 0), again.output
-    assert (records(target)[len(known) :], written(document)) == ([record], after)
-    assert run(document, playbook="site").status == 0
+    assert (target.changes()[len(known) :], written(document)) == ([record], after)
+    assert documented(document, playbook="site").status == 0
+
+
+def test_an_older_document_is_named_from_where_the_play_was_started(target: Target, tmp_path: Path) -> None:
+    image = target.containers()["auren-redis"]["Config"]["Image"]
+    (tmp_path / "old.md").write_text(f"| Container | Image |\n|---|---|\n| auren-redis | {image} |\n| auren-kafka | mysql:8.0 |\n")
+    reports = tmp_path / "reports"
+    seen = play("-e", f"auren_report_dir={reports}", "-e", "auren_audit=old.md", playbook="playbooks/document.yml", cwd=tmp_path)
+    assert seen.status == 0, seen.output
+    text = written(reports)["audit.md"].decode()
+    assert text.startswith("# Audit of old.md\n")
+    assert "| 4 | **false** | image | auren-kafka · Image: mysql:8.0 |" in text
+    assert f"| 3 | true | image | auren-redis · Image: {image} |" in text
 
 
 def drifted(directory: Path, *arguments: str) -> tuple[int, str]:
     """The exit status, and the line for a message."""
-    seen = run(directory, "-e", "auren_drift=true", "-e", "auren_verify_level=basic", *arguments, playbook="verify")
+    seen = documented(directory, "-e", "auren_drift=true", "-e", "auren_verify_level=basic", *arguments, playbook="verify")
     assert seen.changed == 0, seen.output
     lines = re.findall(r"^ +(target (?:drifted: |is as declared).*)$", seen.output, re.MULTILINE)
     assert lines, seen.output
