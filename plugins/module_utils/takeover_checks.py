@@ -315,7 +315,8 @@ def _room(snapshot: Snapshot, swaps: Sequence[Swap]) -> Iterator[StackError]:
     for found in disks.values():
         size, room = sum(copy.size for _swap, copy, _root in found), tree.room(found[0][2])
         if room < size * SPARE:
-            names, volumes = (", ".join(sorted({*words})) for words in ([s.name for s, _, _ in found], [c.volume for _, c, _ in found]))
+            names = ", ".join(sorted({swap.name for swap, _copy_of, _root in found}))
+            volumes = ", ".join(sorted({copy.volume for _swap, copy, _root in found}))
             said = f"{size / 1e6:.1f} MB of {names} have to be copied to {volumes}, and only {room / 1e6:.1f} MB are free"
             yield StackError(f"{said}. Make room, then run again. {UNTOUCHED}", "no_space", volumes)
 
