@@ -89,7 +89,7 @@ def _overview(reading: Reading, live: Mapping[str, Mapping[str, Any]]) -> list[S
     stranger = sorted(set(live) - set(reading.services))
     found = {
         "declared services": f"{len(reading.services)}: {', '.join(sorted(reading.services))}",
-        "running of them": f"{len(runs)}" + (f"; not healthy: {', '.join(sick)}" if sick else ", none of them unhealthy"),
+        "running of them": f"{len(runs)}" + (f"; not healthy: {', '.join(sick)}" if sick else ", none of them unhealthy" if runs else ""),
         "containers that nobody declared": ", ".join(stranger) or "none",
         "networks beside the stack's": ", ".join(statements.strange_networks(live_map.networks(reading.state), reading.network)) or "none",
         "Docker Engine": reading.engine,
