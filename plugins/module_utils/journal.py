@@ -98,13 +98,14 @@ class Journal:
         self._write({"ended": time.time(), "outcome": outcome, **record})
         os.close(self._handle)
 
-    def fail(self, error: str, done: list[str]) -> None:
-        """The last line of a run that stopped; on a full disk it is missing, and the run counts as cut off.
+    def failed(self, error: str, done: list[str], **record: Any) -> None:
+        """The last line of a run that stopped. Of its error the first line: what follows may be a log, with whatever its program wrote."""
+        self.end("failed", error=error.partition("\n")[0], operations=done, **record)
 
-        Of the error its first line: what follows may be a log, with whatever its program has put there.
-        """
+    def fail(self, error: str, done: list[str]) -> None:
+        """The same; on a full disk it is missing, and the run counts as cut off."""
         with contextlib.suppress(StackError):
-            self.end("failed", error=error.partition("\n")[0], operations=done)
+            self.failed(error, done)
 
     def _make(self, path: Path) -> int:
         try:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import definition
 from ansible_collections.auren.stack.plugins.module_utils import run_config_fields as fields
+from ansible_collections.auren.stack.plugins.module_utils.data_places import ANONYMOUS
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.run_config import compose_of
 from ansible_collections.auren.stack.plugins.module_utils.run_differences import NOT_SET, Difference, differences
@@ -32,7 +33,6 @@ _NOT_HERE = {"mem_limit": "MemoryLimit", "memswap_limit": "SwapLimit", "pids_lim
 _DEPLOYED = ("mem_limit", "mem_reservation", "cpus", "pids_limit", "restart")  # which `deploy` says as well, in its own words
 _MOUNTING = ("configs", "secrets", "volumes_from")  # keys that mount something, too
 _PROXIES = re.compile("(http|https|ftp|no|all)_proxy", re.IGNORECASE)  # Compose gives these, of the client's own configuration, to all
-_UNNAMED = re.compile("[0-9a-f]{64}")  # the name of a volume that nobody named
 # How a value begins that Compose makes another one of.
 _RESOLVED = {"volumes": (".", "~"), **dict.fromkeys(("network_mode", "ipc", "pid"), ("service:", "container:"))}
 _LIMITLESS = ("0", "0.0", "-1", "0s")
@@ -97,7 +97,7 @@ def _as_asked(raw: Mapping[str, Any]) -> dict[str, Any]:
     mounts = []
     for point in raw.get("Mounts") or []:
         asked = point.get("Propagation") in flags.get(str(point["Destination"]), ())
-        name = "volume" if _UNNAMED.fullmatch(str(point.get("Name") or "")) else point.get("Name")
+        name = "volume" if ANONYMOUS.fullmatch(str(point.get("Name") or "")) else point.get("Name")
         mounts.append({**point, "Name": name, "Propagation": point.get("Propagation") if asked else ""})
     return {**raw, "Mounts": mounts}
 

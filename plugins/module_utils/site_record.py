@@ -58,7 +58,7 @@ class SiteRecord:
         lines = [f"{old.name}: its image is {old.image}, {_known(self.engine, old.image_id)} (it goes on)"] if old else []
         if service and tried:
             lines.append(f"{service.name}: {service.image}, {_digest(tried, tried.id)} was tried and refused")
-        self._safely(lambda: self.journal.end("failed", error=error.message.splitlines()[0], refused=lines, operations=done, way_back=BACK))
+        self._safely(lambda: self.journal.failed(error.message, done, refused=lines, way_back=BACK))
         changes.close(self.project)
 
     def _safely(self, write: Callable[[], None]) -> None:

@@ -59,8 +59,8 @@ def plan_return(
     state: HostState, runs: Sequence[Run], disabled: Callable[[starters.Starter], bool], declared: Collection[str] = ()
 ) -> Returning:
     """runs: newest first. disabled: whether a starter is still as a run left it. declared: services that the project has on the disk."""
-    back, missing = Returning(), set()
-    for swap in [*meant(runs, state).values(), *untouched(runs, state).values()]:
+    back, missing, taken = Returning(), set(), meant(runs, state)
+    for swap in [*taken.values(), *untouched(runs, state, taken).values()]:
         old, present = there(swap, state), state.container(swap["name"])
         if old is None:
             missing.add(swap["name"])

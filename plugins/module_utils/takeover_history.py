@@ -7,7 +7,7 @@ All runs here are those that are not taken back. A run that never touched a cont
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -132,10 +132,12 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any], state: HostState) ->
     return other["id"] in (one["id"], present.id if present else "")
 
 
-def untouched(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
-    """By service, what no run has touched and is in its place, as it is now: a run that was cut off may have written its definition."""
+def untouched(runs: Sequence[Run], state: HostState, taken: Collection[str]) -> dict[str, dict[str, Any]]:
+    """By service, what no run has touched and is in its place, as it is now: a run that was cut off may have written its definition.
+
+    taken: the services that runs have touched, as of `meant`.
+    """
     found: dict[str, dict[str, Any]] = {}
-    taken = meant(runs, state)
     for _run, swap in swaps_in(runs):
         now = there(swap, state)
         if swap["name"] not in taken and now is not None and now.name == swap["name"]:

@@ -23,14 +23,7 @@ from ansible_collections.auren.stack.plugins.module_utils.journal import STAMP, 
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Binding, Container, Image, Snapshot, split_env
 from ansible_collections.auren.stack.plugins.module_utils.project import Legacy, Observed
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
-from ansible_collections.auren.stack.plugins.module_utils.takeover import (
-    KEEP,
-    Choices,
-    Swap,
-    snapshot_name,
-    swaps_of,
-    with_snapshots,
-)
+from ansible_collections.auren.stack.plugins.module_utils.takeover import KEEP, Choices, Swap, snapshot_name, swaps_of, with_snapshots
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, unfinished
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds, starter_subject
 

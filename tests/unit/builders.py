@@ -47,3 +47,10 @@ def observed(
 ) -> Observed:
     known = {"images": {"img:0": image("sha256:0"), "img:1": image()}, **more}
     return Observed(Snapshot((1, 45), containers, volumes or {}), declared=declared or {}, **known)
+
+
+def swap(**more: Any) -> dict[str, Any]:
+    """What a takeover writes into its journal of a container that it takes over."""
+    named = {"name": "db", "id": "old", "kept": "db-replaced-T", "project": "stack"}
+    was = {"policy": "always", "ran": True, "served": True, "auto_remove": False, "redis": False, "listened": []}
+    return {**named, **was, "copies": [], "places": [], "networks": [], **more}

@@ -12,6 +12,8 @@ from ansible_collections.auren.stack.plugins.module_utils.starters import Starte
 from ansible_collections.auren.stack.plugins.module_utils.takeover_back import afterwards, plan_return, without_networks
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
+from tests.unit.builders import swap
+
 STARTER = Starter("script", "/etc/cron.daily/x", 0, "it starts db", ("db",), "", "755")
 
 
@@ -23,23 +25,6 @@ def run(began: float, *swaps: dict[str, Any], kind: str = "takeover") -> Run:
     steps = tuple(Step(verb, swap["name"]) for swap in swaps for verb in ("stop", "rename", "copy", "make"))
     record = {"swaps": list(swaps), "starters": [STARTER.to_data()]}
     return Run(f"r{began}", kind, began, steps=steps, completed=frozenset(range(1, len(steps) + 1)), record=record)
-
-
-def swap(**more: Any) -> dict[str, Any]:
-    facts = {
-        "name": "db",
-        "id": "old",
-        "kept": "db-replaced-T",
-        "policy": "always",
-        "ran": True,
-        "auto_remove": False,
-        "copies": [],
-        "served": True,
-        "redis": False,
-        "listened": [],
-        "project": "stack",
-    }
-    return {**facts, "places": [], "networks": [], **more}
 
 
 NEW = container("db", "new", labels={LABEL_SERVICE: "db", LABEL_COMPOSE_PROJECT: "stack"})

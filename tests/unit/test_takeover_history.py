@@ -14,21 +14,10 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, 
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, meant, unfinished, untouched, wrote
 from ansible_collections.auren.stack.plugins.module_utils.topology import Step
 
+from tests.unit.builders import swap
+
 COPY = {"path": "/tmp/layer", "source": "", "volume": "copied", "below": "", "size": 7}
-SWAP = {
-    "name": "db",
-    "id": "old",
-    "kept": "db-replaced-T",
-    "policy": "always",
-    "ran": True,
-    "auto_remove": False,
-    "copies": [COPY],
-    "served": True,
-    "redis": False,
-    "listened": [],
-    "places": [],
-    "project": "stack",
-}
+SWAP = swap(copies=[COPY])
 KEPT = Container("old", "db-replaced-T", "i", "sha", "exited", started_at="2026-01-01T00:00:00Z")
 ITSELF = replace(KEPT, name="db", state="running")
 BEGAN = 1767225600.5  # half a second after that start
@@ -133,9 +122,9 @@ def test_what_vanished_at_its_stop_goes_on_as_its_copy() -> None:
 
 def test_a_definition_alone_is_taken_back_where_nothing_was_touched() -> None:
     stopped = swapped(run())
-    assert untouched([stopped], on(ITSELF))["db"]["policy"] == "no"  # as it is now
-    assert untouched([stopped], on(replace(ITSELF, name="moved"))) == {}
-    assert untouched([run("stop"), stopped], on(ITSELF)) == {}
+    assert untouched([stopped], on(ITSELF), ())["db"]["policy"] == "no"  # as it is now
+    assert untouched([stopped], on(replace(ITSELF, name="moved")), ()) == {}
+    assert untouched([run("stop"), stopped], on(ITSELF), meant([run("stop")], on(ITSELF))) == {}
 
 
 def test_a_backup_counts_when_it_was_stopped_after_it() -> None:
