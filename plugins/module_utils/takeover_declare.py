@@ -14,7 +14,7 @@ from ansible_collections.auren.stack.plugins.module_utils.data_places import hol
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.guards import kafka_properties
-from ansible_collections.auren.stack.plugins.module_utils.run_secrets import hide_words, is_secret, moved_secrets
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide_words, is_secret, moved_secrets
 from ansible_collections.auren.stack.plugins.module_utils.takeover import declared_program
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
 
@@ -205,5 +205,27 @@ def without_secrets(compose: Mapping[str, Any]) -> dict[str, Any]:
     if (shown.get("healthcheck") or {}).get("test"):
         shown["healthcheck"] = {**shown["healthcheck"], "test": hide_words(list(shown["healthcheck"]["test"]))}
     if shown.get("labels"):
-        shown["labels"] = {key: "****" if is_secret(str(key), str(value)) else value for key, value in shown["labels"].items()}
+        shown["labels"] = _without_secret_values(shown["labels"])
+    if (shown.get("logging") or {}).get("options"):
+        shown["logging"] = {**shown["logging"], "options": _without_secret_values(shown["logging"]["options"])}
     return shown
+
+
+def _without_secret_values(pairs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: HIDDEN if is_secret(str(key), str(value)) else value for key, value in pairs.items()}
+
+
+def made_as(old: Old, values: Mapping[str, str]) -> dict[str, Any]:
+    """What a container was made with, enough to make it anew once its secrets are filled in: Compose's words, image, networks.
+
+    For the journal: placeholders stand for secrets. values: of secrets that are known, by name.
+    """
+    known = {value: name for name, value in values.items() if value}
+    environment, _secrets = moved_secrets(old.service, old.config.compose.get("environment") or {}, known)
+    fragment = {**old.config.compose, **({"environment": environment} if environment else {})}
+    return {
+        "settings": without_secrets(fragment),
+        "unexpressed": list(old.config.sentences),
+        "image": {"name": old.ref, "id": old.container.image_id},
+        "networks": {one.network: {"aliases": list(one.aliases), "ipv4_address": one.fixed_ipv4} for one in old.container.endpoints},
+    }

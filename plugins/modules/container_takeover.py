@@ -132,11 +132,13 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     KEEP,
     KIND,
     Choices,
+    Swap,
     Takeover,
     plan_takeover,
     told_changes,
 )
 from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Site, TakeoverRun, password_of
+from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import made_as
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import wrote
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import Reading, read_host
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name, starter_subject
@@ -187,6 +189,12 @@ def backups_of(engine: Engine, reading: Reading, choices: Choices) -> dict[str, 
     return {swap.name: backup.needed(engine, swap.old.container, swap.service.role, password_of(swap)) for swap in due}
 
 
+def remembered(swap: Swap, reading: Reading) -> dict[str, Any]:
+    """For the journal. What vanishes at its stop is described there as a whole: the copy of it that is kept may get lost."""
+    told = {"made_as": made_as(swap.old, reading.values)} if swap.old.container.auto_remove else {}
+    return {**swap.to_data(kept_name(swap.name, reading.stamp)), **told}
+
+
 def work(module: AnsibleModule) -> dict[str, Any]:
     engine, home, choices = Engine(), house(module.params), choices_of(module.params)
     lock = Lock(home.directory)
@@ -196,7 +204,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     site = Site(engine, Compose(home, module.run_command), lock, reading.observed, choices, reading.stamp, runner(module))
     heading = {
         "stamp": reading.stamp,
-        "swaps": [swap.to_data(kept_name(swap.name, reading.stamp)) for swap in takeover.swaps],
+        "swaps": [remembered(swap, reading) for swap in takeover.swaps],
         "starters": [starter.to_data() for starter in takeover.starters],
     }
     done = Work(

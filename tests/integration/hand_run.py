@@ -175,6 +175,11 @@ class HandRun:
             if path.is_file() and ".auren" not in path.parts
         )
 
+    def journalled(self) -> tuple[list[dict[str, Any]], str]:
+        """What the newest journal says of the containers that were taken over, and all of it as text."""
+        text = max((self.project.directory / ".auren" / "journal").glob("*.jsonl")).read_text()
+        return json.loads(text.splitlines()[0])["swaps"], text
+
     def remove(self) -> None:
         self.project.remove()
         docker("network", "rm", self.home, check=False)

@@ -117,7 +117,7 @@ def test_what_does_not_become_healthy_is_put_back(hand: HandRun) -> None:
 
 def test_what_was_started_to_vanish_is_held(hand: HandRun) -> None:
     """With --rm it goes at its stop, and would take its anonymous volume with it."""
-    hand.redis("db", "--rm", "--volume", "/data")
+    hand.redis("db", "--rm", "--volume", "/data", "--env", "API_TOKEN=t0psecretvalue", "--env", "LEVEL=3", "--memory", "64m")
     docker("exec", hand.called("db"), "sh", "-c", "echo kept > /srv/note")
     [mount] = hand.containers()["db"]["Mounts"]
     hand.project.volumes.append(mount["Name"])
@@ -128,6 +128,13 @@ def test_what_was_started_to_vanish_is_held(hand: HandRun) -> None:
     assert hand.keys("db") == keys
     assert docker("exec", hand.called("db"), "cat", "/srv/note") == "kept"
     assert hand.containers()["db-replaced"]["State"]["Status"] == "created"
+    [swap], written = hand.journalled()
+    made = swap["made_as"]
+    assert made["settings"]["environment"] == {"API_TOKEN": f"<<secret:{hand.called('db').replace('-', '_')}_api_token>>", "LEVEL": "3"}
+    assert made["settings"]["command"] == before["Config"]["Cmd"]
+    assert (made["settings"]["mem_limit"], made["image"]["id"]) == ("64m", before["Image"])
+    assert sorted(made["networks"]) == sorted([hand.home, hand.project.network])
+    assert "t0psecretvalue" not in written
     hand.rollback()
     now = hand.containers()
     assert list(now) == ["db"]

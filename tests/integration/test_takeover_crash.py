@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +131,43 @@ def test_what_vanishes_at_its_stop_is_killed_anywhere(hand: HandRun, moment: str
     hand.rollback()
     assert (hand.keys("db"), hand.files()) == (keys, [])
     assert hand.containers()["db"]["State"]["Running"]
+
+
+@pytest.fixture
+def boot(hand: HandRun) -> Iterator[Path]:
+    """A line for cron that would start the old container at boot."""
+    folder = Path("/etc/cron.d")
+    made = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    path = folder / hand.called("boot")
+    path.write_text(f"@reboot root docker start {hand.called('db')}\n")
+    yield path
+    path.unlink()
+    if made:
+        folder.rmdir()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_backup_and_boot_are_killed_anywhere(hand: HandRun, boot: Path, tmp_path: Path, moment: str) -> None:
+    """The backup and the switching off of what would start the old one; the way back of both, and switching on again."""
+    volume, line = hand.project.volume("data"), boot.read_text()
+    hand.redis("db", "--volume", f"{volume}:/data")
+    before, keys = hand.meant(), hand.keys("db")
+    service, saved = hand.service("db", volume), tmp_path / "saved"
+    arguments = hand.arguments(service, backup_dir=str(saved))
+    for count in (1, 2):  # back up, disable
+        assert hand.killed(TAKEOVER, arguments, moment, count)
+        hand.rollback()
+        assert (hand.meant(), hand.keys("db"), hand.files(), boot.read_text()) == (before, keys, [], line)
+        assert hand.killed(TAKEOVER, arguments, moment, count)
+        hand.do(service, backup_dir=str(saved))
+        assert (hand.keys("db"), boot.read_text()[:1]) == (keys, "#")
+        back, step = {"project_dir": str(hand.project.directory)}, 0
+        while hand.killed(ROLLBACK, back, moment, step := step + 1):
+            pass  # what is done is not done again: each of them has fewer steps
+        assert (hand.meant(), hand.keys("db"), hand.files(), boot.read_text()) == (before, keys, [], line)
+    assert list(saved.rglob("*.rdb"))
 
 
 def test_there_are_no_more_steps(host: Host) -> None:
