@@ -28,11 +28,12 @@ DECLARED: dict[str, Any] = {  # arguments of the modules that compare a host wit
 
 @dataclass(frozen=True)
 class Declared:
-    """What the last run declared for one service: the service, its spec, the digest of the reload files it took in."""
+    """What the last run declared for one service: the service, its spec, the digests of the reload files it took in and of its fragment."""
 
     service: Service
     spec: dict[str, str]
     reloaded: str = ""
+    fragment: str = ""
 
 
 def declared_path(directory: Path) -> Path:
@@ -48,7 +49,9 @@ def read_declared(directory: Path) -> dict[str, Declared]:
     try:
         stored = json.loads(text)
         return {
-            name: Declared(Service(record["entry"], House(**record["house"])), record["spec"], record.get("reloaded", ""))
+            name: Declared(
+                Service(record["entry"], House(**record["house"])), record["spec"], record.get("reloaded", ""), record.get("fragment", "")
+            )
             for name, record in stored["services"].items()
         }
     except (ValueError, KeyError, TypeError) as error:
@@ -80,7 +83,13 @@ def declared_services(directory: Path, given: Sequence[Mapping[str, Any]], netwo
 def declared_file(directory: Path, declared: Mapping[str, Declared]) -> WantedFile:
     """The declared set as a file: placeholders and digests, no secret."""
     records = {
-        name: {"entry": d.service.entry, "house": asdict(d.service.house), "spec": d.spec, "reloaded": d.reloaded}
+        name: {
+            "entry": d.service.entry,
+            "house": asdict(d.service.house),
+            "spec": d.spec,
+            "reloaded": d.reloaded,
+            "fragment": d.fragment,
+        }
         for name, d in sorted(declared.items())
     }
     text = json.dumps({"format": 1, "services": records}, indent=1, ensure_ascii=False)  # the entries keep their own order

@@ -62,6 +62,7 @@ class Apply:
         try:
             self._timed("remove candidate", self.work.plan.targets("remove candidate"), self.engine.discard)
             self._timed("remove container", self.work.plan.targets("remove container"), self.engine.remove_container)
+            self._timed("set restart policy of", self.work.plan.targets("set restart policy of"), self._set_policy)
             self._containers()
             self._reloads()
         except StackError as error:
@@ -86,6 +87,9 @@ class Apply:
 
     def _create_volume(self, name: str) -> None:
         self.engine.create_volume(name, {LABEL_SERVICE: self.house.project})
+
+    def _set_policy(self, name: str) -> None:
+        self.engine.set_restart_policy(name, str(definition.definition_of(self.work.called[name])["restart"]))
 
     def _write_files(self, compose_reads_them: bool) -> None:
         start = time.monotonic()

@@ -13,6 +13,7 @@ from ansible_collections.auren.stack.plugins.module_utils import definition, gua
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, difference
+from ansible_collections.auren.stack.plugins.module_utils.hand_edits import edited, policy_operation
 from ansible_collections.auren.stack.plugins.module_utils.model import (
     LABEL_COMPOSE_PROJECT,
     LABEL_SERVICE,
@@ -22,7 +23,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import (
     Image,
     Snapshot,
 )
-from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan, digest
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file, images_file
 
 PortTaken = Callable[[Binding], str]
@@ -186,16 +187,18 @@ def _with_trials(operations: list[Operation], called: Mapping[str, Service], obs
     return found
 
 
-def _container_operation(service: Service, observed: Observed, wanted: Mapping[str, str]) -> Operation | None:
+def _container_operation(service: Service, observed: Observed, work: Work) -> Operation | None:
     container = observed.snapshot.container(service.name)
     if container is None:
         return Operation("create", service.name, "it is not there", after=service.image)
-    causes = recreate_causes(service, container, wanted, observed.images.get(service.image))
+    causes = recreate_causes(service, container, work.merged[service.name].spec, observed.images.get(service.image))
     gone = [str(path.relative_to(service.house.directory)) for path in mounts.stale(service, container)]
     causes += [f"{path} is no longer the one that it has" for path in gone]
     if not causes:
         drifted = drifted_environment(service, container, observed.values)
         causes += [f"its environment key {key} holds another secret than the project" for key in drifted]
+        files = [file.wanted for file in work.files if file.service == service.name]
+        causes += [f"{path} was edited by hand" for path in edited(service, files, observed.declared.get(service.name))]
     if leftovers([service.name], service.house, observed):  # the Engine may still be about to stop it, as Compose had asked
         causes.append("a run was cut off while it replaced it")
     if causes:
@@ -324,12 +327,14 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
     work.plan.operations += [rotation.operation() for rotation in observed.rotations]
     work.plan.operations += [Operation("create volume", v, "it is not there", after=v) for v in dict.fromkeys(work.new_volumes)]
     order = [name for wave in definition.start_order(called) for name in wave]
-    containers = [_container_operation(called[n], observed, work.merged[n].spec) for n in order]
+    containers = [_container_operation(called[n], observed, work) for n in order]
     replaced = [op.target for op in containers if op and op.kind in ("create", "recreate")]
     work.stale = _stale_files(work, observed)
     _file_operations(work, house, replaced)
     gone = leftovers(called, house, observed)
     work.plan.operations += [Operation("remove container", c.name, "a run that was cut off left it behind", before=c.state) for c in gone]
+    present = [(called[n], observed.snapshot.container(n)) for n in order if n not in replaced]
+    work.plan.operations += [op for service, container in present if container and (op := policy_operation(service, container))]
     work.plan.operations += forgotten(called, observed.snapshot) + _with_trials([op for op in containers if op], called, observed)
     changed = [file.wanted.path for file in work.files]
     reloads = [_reload_operation(called[n], observed, changed) for n in order if n not in replaced]
@@ -345,7 +350,9 @@ def _collect_files(work: Work, house: House, observed: Observed) -> None:
         work.files += [OwnedFile(name, wanted) for wanted in definition.service_files(service, observed.values)]
     for name, declared in work.merged.items():
         content = definition.fragment(declared.service, declared.spec, observed.snapshot.api_version)
-        work.files.append(OwnedFile(name, definition.fragment_file(declared.service, content)))
+        wanted = definition.fragment_file(declared.service, content)
+        work.files.append(OwnedFile(name, wanted))
+        work.merged[name] = replace(declared, fragment=digest(wanted.content.decode()))
     work.files += [OwnedFile("", wanted, record=True) for wanted in record_files(house, observed, work.merged)]
 
 

@@ -99,18 +99,19 @@ def test_a_call_merges(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "damage", "why"),
+    ("path", "damage", "action"),
     [
-        ("services/{}.yml", "lost", "missing"),
-        ("services/{}.yml", "edited", "content"),
-        ("config/{}/x.conf", "lost", "missing"),
-        ("config/{}/x.conf", "edited", "content"),
-        ("config/{}/x.conf", "mode", "mode"),
-        ("docker-compose.yml", "edited", "content"),
-        ("images.json", "lost", "missing"),
+        ("services/{}.yml", "lost", "write FILE: missing"),
+        ("services/{}.yml", "edited", "recreate {}: FILE was edited by hand"),
+        ("config/{}/x.conf", "lost", "write FILE: missing"),
+        ("config/{}/x.conf", "edited", "recreate {}: FILE was edited by hand"),
+        ("config/{}/x.conf", "mode", "write FILE: mode"),
+        ("docker-compose.yml", "edited", "write FILE: content"),
+        ("images.json", "lost", "write FILE: missing"),
     ],
 )
-def test_a_file_lost_or_edited_is_put_back(two: Project, path: str, damage: str, why: str) -> None:
+def test_a_file_lost_or_edited_is_put_back(two: Project, path: str, damage: str, action: str) -> None:
+    """A container that may have read what was edited, or been made of it, is made anew."""
     relative = path.format(two.called("second"))
     file = two.directory / relative
     was, started = file.read_bytes(), two.started("second")
@@ -121,10 +122,11 @@ def test_a_file_lost_or_edited_is_put_back(two: Project, path: str, damage: str,
     else:
         file.chmod(0o666)
     done = two.do(*pair(two))
-    assert done.actions == [f"write {relative}: {why}"]
+    assert done.actions == [action.format(two.called("second")).replace("FILE", relative)]
     assert file.read_bytes() == was
     assert file.stat().st_mode & 0o777 == 0o644
-    assert two.started("second") == started
+    assert (two.started("second") == started) == action.startswith("write")
+    assert not two.do(*pair(two)).changed
 
 
 def test_the_record_on_disk_says_when_it_is_damaged(two: Project) -> None:

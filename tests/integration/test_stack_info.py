@@ -67,15 +67,17 @@ def test_what_was_changed_by_hand(new_project: Any, tmp_path: Path) -> None:
         docker("update", "--memory", "80m", "--cpus", "0.7", "--restart", "on-failure", one)
         [line] = told().values()
         assert "(cpus 0.7, not declared; mem_limit 80m, declared 64m; restart on-failure, declared unless-stopped)" in line
+        way = line.partition(" and then docker ")[2].split()
+        assert project.do(service, **given).actions == [f"set restart policy of {one}: it is on-failure, and unless-stopped is declared"]
+        assert "(cpus 0.7, not declared; mem_limit 80m, declared 64m)" in told()[one]
+        docker(*way)
+        assert told() == {}
 
         text = fragment.read_text()
         fragment.write_text(text.replace("LEVEL: info", "LEVEL: debug").replace("/etc/one:ro", "/etc/one"))
         project.compose("up", "-d", "--no-deps", "--force-recreate", one)
         assert "(environment LEVEL; volumes /etc/one " in told()[one]
-
-        assert project.do(service, **given).actions == [f"write services/{one}.yml: content"]  # the label says that it is as declared
-        way = told()[one].partition(" and then docker ")[2].split()
-        docker(*way)
+        assert project.do(service, **given).actions == [f"recreate {one}: services/{one}.yml was edited by hand"]
         assert told() == {}
         assert not project.do(service, **given).changed
 
