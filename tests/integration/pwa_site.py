@@ -218,8 +218,9 @@ class Lab:
         return made
 
     def backend(self, name: str, port: int) -> str:
-        """Start a backend that says `name` of itself; returns its address."""
-        script = written(self.directory / "backend", {"server.py": UPSTREAM})
+        """Start a backend that says `name` of itself; returns its address. Its script is its own: it may still be reading it when another
+        one is written."""
+        script = written(self.directory / name, {"server.py": UPSTREAM})
         command = ["python3", "-u", "/srv/server.py", name, str(port)]
         docker("run", "-d", "--name", name, "--network", self.network, "-v", f"{script}:/srv:ro", image("python"), *command)
         return docker("inspect", "-f", f'{{{{(index .NetworkSettings.Networks "{self.network}").IPAddress}}}}', name)
