@@ -261,6 +261,16 @@ class Engine:
         with told("create volume", name):
             return str(self.api.create_volume(name, labels=labels)["Mountpoint"])
 
+    def volume_place(self, name: str) -> str:
+        """The mount point of a volume on the host; empty when there is no such volume."""
+        try:
+            with told("inspect volume", name):
+                return str(self.api.inspect_volume(name).get("Mountpoint") or "")
+        except StackError as error:
+            if error.kind == "not_found":
+                return ""
+            raise
+
     def remove_volume(self, name: str) -> None:
         with told("remove volume", name):
             self.api.remove_volume(name)

@@ -14,7 +14,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +25,7 @@ from ansible_collections.auren.stack.plugins.module_utils.files import make_dire
 from ansible_collections.auren.stack.plugins.module_utils.topology import Step, step_from_data
 from ansible_collections.auren.stack.plugins.module_utils.version import VERSION
 
+ROLLBACK = "rollback"  # the kind of run that takes others back
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -148,6 +149,16 @@ def read_runs(project: Path) -> list[Run]:
         return []
     runs = [run for path in paths if (run := read_run(path)) is not None]
     return sorted(runs, key=lambda run: (run.began, run.id))
+
+
+def undoable(runs: Sequence[Run], since: float) -> list[Run]:
+    """The runs that began after ``since`` (seconds since 1970), changed networks or containers, and were not taken back. Newest first.
+
+    A takeover writes its definitions before its first step, so one that was cut off there has something to take back as well.
+    """
+    taken_back = {one for run in runs if run.kind == ROLLBACK and run.outcome == "done" for one in run.undoes}
+    began = [run for run in reversed(runs) if run.kind != ROLLBACK and (run.steps or run.record.get("swaps"))]
+    return [run for run in began if run.began >= since and run.id not in taken_back]
 
 
 def _at_work(path: Path) -> bool:

@@ -20,7 +20,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import (
     gateway_notice,
     summary,
 )
-from ansible_collections.auren.stack.plugins.module_utils.journal import Run
+from ansible_collections.auren.stack.plugins.module_utils.journal import ROLLBACK, Run
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.references import clients_first
 from ansible_collections.auren.stack.plugins.module_utils.topology import (
@@ -35,7 +35,7 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import (
     topology_of,
 )
 
-KIND = "rollback"
+KIND = ROLLBACK
 
 
 @dataclass
@@ -45,16 +45,6 @@ class Undoing:
     runs: list[Run] = field(default_factory=list)
     plan: Plan = field(default_factory=Plan)
     moves: list[Move] = field(default_factory=list)
-
-
-def undoable(runs: Sequence[Run], since: float) -> list[Run]:
-    """The runs that began after ``since`` (seconds since 1970), changed networks or containers, and were not taken back. Newest first.
-
-    A takeover writes its definitions before its first step, so one that was cut off there has something to take back as well.
-    """
-    taken_back = {one for run in runs if run.kind == KIND and run.outcome == "done" for one in run.undoes}
-    began = [run for run in reversed(runs) if run.kind != KIND and (run.steps or run.record.get("swaps"))]
-    return [run for run in began if run.began >= since and run.id not in taken_back]
 
 
 def plan_rollback(state: HostState, runs: Sequence[Run]) -> Undoing:

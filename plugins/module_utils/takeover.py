@@ -22,8 +22,8 @@ from ansible_collections.auren.stack.plugins.module_utils.run_differences import
 from ansible_collections.auren.stack.plugins.module_utils.secrets import fill
 from ansible_collections.auren.stack.plugins.module_utils.starters import Starter
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
 
-KIND = "takeover"
 KEEP, DROP = "keep", "drop"
 BACKED_UP = {"postgres": "pg_dump of every database", "redis": "a snapshot of its keys", "grafana": "a copy of its data"}
 

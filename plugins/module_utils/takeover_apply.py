@@ -19,7 +19,6 @@ from ansible_collections.auren.stack.plugins.module_utils import (
     container_data,
     container_io,
     host_ports,
-    proc_net,
     starters,
     starters_disable,
     tree,
@@ -36,15 +35,14 @@ from ansible_collections.auren.stack.plugins.module_utils.project_apply import A
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, plan_present
 from ansible_collections.auren.stack.plugins.module_utils.redis_keys import redis_keys, save_redis
-from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Choices, Copy, Doing, Swap, Takeover
+from ansible_collections.auren.stack.plugins.module_utils.takeover import Choices, Copy, Doing, Swap, Takeover
 from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import LABEL_COPIED, refuse_other_image
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import taken_by_others
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name, starter_subject
+from ansible_collections.auren.stack.plugins.module_utils.takeover_restore import Place, put_back
 from ansible_collections.auren.stack.plugins.module_utils.topology import Step
 
 VANISHING = 60.0  # seconds until the Engine has removed what was started with --rm
-STOPPING = 1.0  # seconds after which one that runs is not about to end any more
-SERVING = 120.0  # seconds that an old container has to serve again
 POLL = 0.25
 Journalled = Callable[[str, str, Callable[[], None]], None]
 
@@ -70,11 +68,23 @@ class TakeoverRun:
         self.done: list[str] = []
         self.notes: list[str] = []
         self.downtimes: dict[str, float] = {}
+        self.disabled: list[starters.Starter] = []
         self.looked = False
 
     def run(self) -> None:
         """Raises StackError: what was taken over until then stays so, the one that failed is what it was."""
         self.site.lock.take()
+        try:
+            self._each()
+        except StackError as error:
+            left = [starter.place for starter in self.disabled if not self._enabled(starter)]
+            if not left:
+                raise
+            first, line, rest = error.message.partition("\n")
+            said = f"{first.rstrip('.')}. Still disabled, as others are taken over: {', '.join(left)} (rollback enables it){line}{rest}"
+            raise StackError(said, error.kind, error.target, error.detail) from error
+
+    def _each(self) -> None:
         work = {
             "back up": self._back_up,
             "disable": self._disable,
@@ -116,7 +126,21 @@ class TakeoverRun:
     def _disable(self, doing: Doing) -> str:
         starter = starters.starter_from_data(doing.data)
         self.journalled("disable", doing.target, lambda: starters_disable.disable(starter, run=self.site.run_command))
+        self.disabled.append(starter)
         return ""
+
+    def _enabled(self, starter: starters.Starter) -> bool:
+        """Switched on again, if all that it starts is what it was: a host may rely on it at its next boot."""
+        try:
+            present = [(self.site.engine.container(name), self._swap(name).old.container.id) for name in starter.containers]
+            if any(now is None or now.id != known for now, known in present):
+                return False
+            done: list[bool] = []
+            run = self.site.run_command
+            self.journalled("enable", starter.place, lambda: done.append(starters_disable.enable(starter, run=run)))
+            return done[0]
+        except StackError:
+            return False
 
     def _snapshot(self, doing: Doing) -> str:
         swap = self._swap(doing.target)
@@ -193,7 +217,7 @@ class SwapApply(Apply):
         super().__init__(site.engine, site.compose, observed, work, site.lock)
         self.swap, self.journalled = swap, journalled
         self.away, self.stopped_at, self.keys = 0.0, 0.0, 0
-        self.making = swap.before.made
+        self.making = bool(swap.before.made and swap.before.copied)
         self.old_name = swap.old.container.name if swap.old.kept else kept_name(swap.name, site.stamp)
 
     def _create_volume(self, name: str) -> None:
@@ -261,9 +285,7 @@ class SwapApply(Apply):
     def _put_back(self, error: StackError) -> StackError:
         begin, told = time.monotonic(), ""
         try:
-            self.journalled("put back", self.swap.name, self._old_back)
-            for before in reversed(list(self.before.values())):
-                before.restore()
+            self._returned()
             if self.swap.before.ran:
                 told = f"The old {self.swap.name} runs again, as it was, after {time.monotonic() - (self.stopped_at or begin):.1f} s"
             else:
@@ -271,6 +293,21 @@ class SwapApply(Apply):
         except StackError as second:
             told = f"The old {self.swap.name} did not come back: {second.message}"
         return StackError(f"{error.message}. {told}.\n{error.detail}".strip(), error.kind, error.target, error.detail)
+
+    def _returned(self) -> None:
+        """Also without a journal: on a full disk, a service that is back is worth more than a line about it. Its definition goes where no
+        container of the project has its place, however the old one is."""
+        try:
+            self.journalled("put back", self.swap.name, self._old_back)
+        except StackError as error:
+            if error.kind != "journal":
+                raise
+            self._old_back()
+        finally:
+            present = self.engine.container(self.swap.name)
+            if present is None or not present.belongs(self.house.project):
+                for before in reversed(list(self.before.values())):
+                    before.restore()
 
     def _old_back(self) -> None:
         before = self.swap.before
@@ -304,96 +341,3 @@ def _place(engine: Engine, old: Container, copy: Copy) -> Path:
     """Where data is copied to: in a volume, which is made when it is missing, or in a directory of the host."""
     root = copy.volume if copy.volume.startswith("/") else engine.create_volume(copy.volume, {LABEL_COPIED: old.id})
     return Path(root) / copy.below
-
-
-@dataclass(frozen=True)
-class Place:
-    """service: whose place it is. project: whose containers may be taken out of it. kept: the name of the old container meanwhile.
-
-    leaves: networks that the old one leaves before it starts.
-    """
-
-    service: str
-    project: str
-    kept: str
-    leaves: tuple[str, ...] = ()
-
-
-def put_back(
-    engine: Engine, place: Place, old: Container, before: Before, copies: Sequence[Copy], values: Mapping[str, str] | None = None
-) -> None:
-    """The old container has its name, its data, its policy and its life again; the new one goes. Whatever is so already stays so.
-
-    copies: what the new one may have written to. values: of secrets. Raises StackError when the old one is not what it was.
-    """
-    now = engine.container(old.id) or engine.container(place.kept)
-    if now is None:
-        said = f"{place.kept} is gone, so {place.service} cannot be what it was; its volumes are still there"
-        raise StackError(said, "kept_gone", place.kept)
-    successor = engine.container(place.service)
-    if successor is not None and (successor.id == now.id or not successor.belongs(place.project)):
-        successor = None
-    if successor is not None and successor.alive:
-        _stop(engine, successor, (values or {}).get("redis_password", "") if before.redis else None)
-    for copy in copies if now.name != place.service else ():
-        copy_back(engine, now, copy)
-    if successor is not None:
-        engine.remove_container(successor.id)
-    if now.name != place.service:
-        engine.rename(now.id, place.service)
-    if not now.auto_remove and (now.restart_policy or "no") != before.policy:
-        engine.set_restart_policy(now.id, before.policy)
-    for network in place.leaves:
-        engine.disconnect(now.id, network)
-    if before.ran:
-        _run_again(engine, now.id, place.service, before)
-
-
-def _stop(engine: Engine, successor: Container, redis_password: str | None) -> None:
-    """redis_password: of a server that saves its keys first, None for any other program."""
-    if successor.running and redis_password is not None:
-        save_redis(engine, successor.id, redis_password)
-    engine.stop(successor.id)
-
-
-def copy_back(engine: Engine, old: Container, copy: Copy) -> None:
-    """What the new container has written since. An anonymous volume gets it back as well."""
-    place = _place(engine, old, copy)
-    if copy.source:
-        tree.clear(copy.source)
-        tree.copy(str(place), copy.source)
-        if tree.checksum(str(place)) != tree.checksum(copy.source):
-            raise StackError(f"the data of {old.name} was copied back to {copy.source} and is not what was copied", "copy", copy.volume)
-    else:
-        container_data.put_back(engine, old, copy.path, str(place))
-
-
-def _run_again(engine: Engine, container: str, name: str, before: Before) -> None:
-    """It runs, is healthy if it was, and listens where it did. A stop that the Engine is still about (it takes its time) ends first.
-
-    Many a program has no health check, and what its networks lose while it starts it may remember: Kafka the address of its controller.
-    """
-    deadline = time.monotonic() + SERVING
-    since, started = time.monotonic(), False
-    while True:
-        now = engine.container(container)
-        if now is None:
-            return
-        if not now.alive and not started:
-            engine.start(container)
-            started = True
-        elif _as_before(now, before) and (started or time.monotonic() - since > STOPPING):
-            return
-        elif started and not now.alive and now.restart_policy in ("", "no"):
-            said = f"{name} was started again and ended with exit code {now.exit_code}; look at docker logs {name}"
-            raise StackError(said, "not_serving", name)
-        if time.monotonic() > deadline:
-            missing = sorted(set(before.listened) - proc_net.listening(now.pid))
-            silent = f" and does not listen on {', '.join(map(str, missing))}" if now.running and missing else ""
-            said = f"{name} was started again and is {now.health or now.state}{silent} after {SERVING:.0f} s"
-            raise StackError(said, "not_serving", name)
-        time.sleep(POLL)
-
-
-def _as_before(now: Container, before: Before) -> bool:
-    return (now.serving if before.served else now.running) and proc_net.listening(now.pid) >= set(before.listened)

@@ -8,12 +8,14 @@ Everything is found by container id, so a run that was cut off, and a rollback t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.auren.stack.plugins.module_utils import starters, starters_disable
+from ansible_collections.auren.stack.plugins.module_utils.data_places import holder, mounts
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import read_text
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Journal, Run
@@ -21,9 +23,11 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation
 from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leaving
-from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Before, Copy, Doing, before_of, restored
-from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Place, put_back
+from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Copy, Doing, before_of, restored
+from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import writes_to
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import meant, there, untouched
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
+from ansible_collections.auren.stack.plugins.module_utils.takeover_restore import Place, copied_to, put_back
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
 
@@ -31,7 +35,8 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import Move, 
 class Return:
     """One service that gets its old container back. known: the id that journals call it by, also where a copy of it is left alone.
 
-    successor: the project's container that goes; None where there is none. leaves: the networks that it was not on, before it starts.
+    successor: the project's container that goes; None where there is none. kept: the name that it has, or was to get, meanwhile.
+    leaves: the networks that it was not on, before it starts.
     """
 
     name: str
@@ -41,7 +46,32 @@ class Return:
     before: Before
     copies: tuple[Copy, ...] = ()
     project: str = ""
+    kept: str = ""
     leaves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan has to ask the host for beside the state of its Engine. disabled: whether a starter is still as a run left it.
+
+    copied: whether anything is where a copy went. data: the directory on the host that holds a path of a container; empty for one in its
+    own layer. declared: services that the project has on the disk.
+    """
+
+    disabled: Callable[[starters.Starter], bool]
+    copied: Callable[[Copy], bool]
+    data: Callable[[Container, str], str]
+    declared: Collection[str] = ()
+
+
+def asked(engine: Engine, project: Path) -> Asked:
+    """The questions put to this host."""
+
+    def data(container: Container, path: str) -> str:
+        mount = holder(mounts(engine.inspect(container.id) or {}), path)
+        return mount.source if mount else ""
+
+    return Asked(starters_disable.is_disabled, lambda copy: bool(copied_to(engine, copy)), data, read_declared(project))
 
 
 @dataclass
@@ -53,12 +83,11 @@ class Returning:
     operations: list[Operation] = field(default_factory=list)
     doings: list[Doing] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    conflicts: list[StackError] = field(default_factory=list)
 
 
-def plan_return(
-    state: HostState, runs: Sequence[Run], disabled: Callable[[starters.Starter], bool], declared: Collection[str] = ()
-) -> Returning:
-    """runs: newest first. disabled: whether a starter is still as a run left it. declared: services that the project has on the disk."""
+def plan_return(state: HostState, runs: Sequence[Run], host: Asked) -> Returning:
+    """runs: newest first."""
     back, missing, taken = Returning(), set(), meant(runs, state)
     for swap in [*taken.values(), *untouched(runs, state, taken).values()]:
         old, present = there(swap, state), state.container(swap["name"])
@@ -68,19 +97,41 @@ def plan_return(
             continue
         before = before_of(swap)
         successor = present if present is not None and present.id != old.id else None
-        left = swap["name"] in declared and successor is None
+        left = swap["name"] in host.declared and successor is None
+        held = old.auto_remove and state.container(swap["kept"]) is not None  # one was made to hold its volumes, and it did not stop
         if successor is not None and not successor.belongs(swap["project"]):
             missing.add(swap["name"])
             back.warnings.append(f"left as it is: {swap['name']}: a container that somebody else made has its name")
-        elif successor is not None or old.name != swap["name"] or left or not restored(old, before):
-            copies = tuple(Copy(**copy) for copy in swap["copies"])
-            back.returns.append(Return(swap["name"], swap["id"], old, successor, before, copies, swap["project"]))
+        elif successor is not None or old.name != swap["name"] or left or held or not restored(old, before):
+            copies = _still_there(back, [Copy(**copy) for copy in swap["copies"]], swap["name"], host)
+            one = Return(swap["name"], swap["id"], old, successor, before, copies, swap["project"], swap["kept"])
+            back.returns.append(one)
+            back.conflicts += _beside(state, one, host)
     found = {
         starter: None for run in runs if run.kind == KIND for starter in map(starters.starter_from_data, run.record.get("starters", []))
     }
-    _switch_on(back, [starter for starter in found if disabled(starter)], missing)
+    _switch_on(back, [starter for starter in found if host.disabled(starter)], missing)
     _lines(back)
     return back
+
+
+def _still_there(back: Returning, copies: Sequence[Copy], name: str, host: Asked) -> tuple[Copy, ...]:
+    """The copies that can go back; without one, the old container keeps the data that it has."""
+    for copy in copies:
+        if not host.copied(copy):
+            said = f"nothing is in {copy.volume} any more, where its data was copied to: it has what it had when it was taken over"
+            back.warnings.append(f"{name}: {said}")
+    return tuple(copy for copy in copies if host.copied(copy))
+
+
+def _beside(state: HostState, one: Return, host: Asked) -> Iterator[StackError]:
+    """Two containers never run on one writable mount."""
+    data = {host.data(one.old, place) for place in one.before.places} - {""} if one.before.ran else set()
+    known = {one.old.id, one.successor.id if one.successor else ""}
+    for other in state.containers:
+        if other.alive and other.id not in known and any(writes_to(other, place) for place in data):
+            said = f"{other.name} runs on the data of {one.name}, and two must never write there"
+            yield StackError(f"{said}. Stop it first (docker stop {other.name}). {UNTOUCHED}", "shared_data", other.name)
 
 
 def _switch_on(back: Returning, disabled: Sequence[starters.Starter], missing: Collection[str]) -> None:
@@ -99,7 +150,7 @@ def without_networks(back: Returning, moves: Sequence[Move]) -> Returning:
     moves: of the rollback, for the host as it is `afterwards`. A program may remember for good what a name meant when it started (nginx
     an upstream, Kafka its controller), and one of these networks goes with the same rollback.
     """
-    found = Returning(starters=back.starters, warnings=back.warnings)
+    found = Returning(starters=back.starters, warnings=back.warnings, conflicts=back.conflicts)
     for one in back.returns:
         goes = {move.network for move in moves if move.kind == "disconnect" and move.target == one.name}
         stays = {endpoint.network for endpoint in one.old.endpoints} - goes
@@ -177,7 +228,7 @@ class ReturnRun:
         begin = time.monotonic()
         password = read_text(self.project / "secrets" / "redis_password") or ""
         try:
-            place = Place(one.name, one.project, one.old.name, one.leaves)
+            place = Place(one.name, one.project, one.kept, one.leaves)
             put_back(self.engine, place, one.old, one.before, one.copies, {"redis_password": password})
         finally:  # also one that is not healthy yet is no service of the project any more
             declared, present = read_declared(self.project), self.engine.container(one.name)

@@ -179,6 +179,9 @@ def _backup(swap: Swap, choices: Choices) -> Iterator[StackError]:
 def _data(swap: Swap) -> Iterator[StackError]:
     """The new container has to find the bytes that the old one has, where it looks for them."""
     old, service = swap.old, swap.service
+    if old.successor and swap.copies and not swap.before.copied:
+        said = f"{swap.name} was made anew while its data was not copied as a whole: the run that was to do it was cut off"
+        yield StackError(f"{said}. Take that run back first (rollback). {UNTOUCHED}", "made_meanwhile", swap.name)
     if not old.places or old.successor or swap.before.copied:
         return
     place = old.places[0]
@@ -254,15 +257,15 @@ def _others_on_data(state: HostState, swap: Swap) -> Iterator[StackError]:
     mount = _mount_of_data(swap)
     for other in state.containers if mount else ():
         starts = other.alive or other.restart_policy == "always"  # a stopped one comes back with the Engine
-        if mount and starts and other.id != swap.old.container.id and other.name != swap.name and _uses(other, mount):
+        if mount and starts and other.id != swap.old.container.id and other.name != swap.name and writes_to(other, mount.source):
             does = "runs" if other.running else f"is {other.state}{'' if other.alive else ', with restart policy always,'} and would run"
             said = f"{other.name} {does} on {mount.reference} as well, where {swap.name} keeps its data: two must never write there"
             yield StackError(f"{said}. Stop {other.name} first (auren_streamline_stop). {UNTOUCHED}", "shared_data", other.name)
 
 
-def _uses(container: Container, mount: Mount) -> bool:
-    """One directory in the other, whichever way, counts as well."""
-    mine = Path(mount.source)
+def writes_to(container: Container, directory: str) -> bool:
+    """Whether it may write to a directory of the host. One in the other, whichever way, counts as well."""
+    mine = Path(directory)
     return any(mine == Path(one) or mine in Path(one).parents or Path(one) in mine.parents for one in container.writes)
 
 

@@ -7,7 +7,7 @@ All runs here are those that are not taken back. A run that never touched a cont
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,23 +15,8 @@ from ansible_collections.auren.stack.plugins.module_utils.container_checks impor
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
-from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Before, Copy, before_of
-
-TOUCHING = ("hold", "set policy", "hand over", "stop", "rename", "copy", "make")  # what is done to a container, or in its place
-
-Swaps = Iterator[tuple[Run, Mapping[str, Any]]]
-
-
-def swaps_in(runs: Iterable[Run]) -> Swaps:
-    """What `Swap.to_data` has written into the journals of these runs, each with its run, in their order."""
-    for run in runs:
-        yield from ((run, swap) for swap in (run.record.get("swaps", ()) if run.kind == KIND else ()))
-
-
-def touched(run: Run, swap: Mapping[str, Any]) -> bool:
-    """Whether the run began to take this container over, and did not put it back."""
-    name = swap["name"]
-    return any(run.did(verb, name, completed=False) for verb in TOUCHING) and not run.did("put back", name)
+from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Copy, before_of
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import swaps_in, touched
 
 
 def there(swap: Mapping[str, Any], state: HostState) -> Container | None:

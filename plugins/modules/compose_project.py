@@ -126,6 +126,7 @@ from ansible_collections.auren.stack.plugins.module_utils.definition import Hous
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.gate import Gate, evidence
+from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.module import planned, run
 from ansible_collections.auren.stack.plugins.module_utils.project import Observed
 from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
@@ -134,6 +135,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project_plan import Wo
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
 from ansible_collections.auren.stack.plugins.module_utils.site_record import SiteRecord
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import half_taken
 
 
 def settle(engine: Engine, services: dict[str, Service]) -> None:
@@ -160,6 +162,8 @@ def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> d
     module.no_log_values.update(secret_forms(observed))
     present_listeners = host_ports.listeners()
     work = plan_present(home, services, observed, lambda port: host_ports.taken_by(port, present_listeners), module.check_mode)
+    missing = [name for name in services if observed.snapshot.container(name) is None]
+    work.plan.conflicts += half_taken(undoable(read_runs(home.directory), 0), observed.snapshot.containers, missing) if missing else []
     work.plan.refuse_conflicts()
     result, compose = planned(work.plan), Compose(home, module.run_command)
     replaced = work.plan.targets("create", "recreate")

@@ -120,17 +120,14 @@ from ansible_collections.auren.stack.plugins.module_utils.declaration import DEC
 from ansible_collections.auren.stack.plugins.module_utils.definition import House
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
+from ansible_collections.auren.stack.plugins.module_utils.journal import ROLLBACK, read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.module import run, runner
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
-from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND as ROLLBACK
-from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     BACKED_UP,
     DROP,
     KEEP,
-    KIND,
     Choices,
     Swap,
     Takeover,
@@ -142,6 +139,7 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover_declare impor
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import wrote
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import Reading, read_host
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name, starter_subject
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
 
 NAMED = {"copy": "auren_takeover_copy", "sure": "auren_takeover_sure", "leave": "auren_takeover_leave", "patched": "auren_takeover_patched"}
 

@@ -88,20 +88,18 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.auren.stack.plugins.module_utils import starters_disable
 from ansible_collections.auren.stack.plugins.module_utils.approved_run import APPROVAL, Work, approved_run
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
+from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.module import run, runner
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
-from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
-from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND, plan_rollback, records, taken_back, undoable
+from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND, plan_rollback, records, taken_back
 from ansible_collections.auren.stack.plugins.module_utils.rollback_apply import RollbackRun
-from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND as TAKEOVER
-from ansible_collections.auren.stack.plugins.module_utils.takeover_back import ReturnRun, afterwards, plan_return, without_networks
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import ReturnRun, afterwards, asked, plan_return, without_networks
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND as TAKEOVER
 
 DAY = 86400
 
@@ -116,14 +114,14 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     since, runs = time.time() - window * DAY, read_runs(project)
     taken = undoable(runs, since)
     state = observe(engine, files=False)
-    back = plan_return(state, taken, starters_disable.is_disabled, read_declared(project))
+    back = plan_return(state, taken, asked(engine, project))
     others = [one for one in taken if one.kind != TAKEOVER]
     back = without_networks(back, plan_rollback(afterwards(state, back), others).moves)
     later = afterwards(state, back)
     undoing = plan_rollback(later, others)
     names = [name for one in taken for name in one.containers] + [one.old.name for one in back.returns]
     told = {"Takes back": [taken_back(one) for one in taken], "Not taken back here": records(runs, since)}
-    plan = Plan([*back.operations, *undoing.plan.operations], warnings=[*back.warnings, *undoing.plan.warnings])
+    plan = Plan([*back.operations, *undoing.plan.operations], warnings=[*back.warnings, *undoing.plan.warnings], conflicts=back.conflicts)
     work = Work(
         KIND,
         state,

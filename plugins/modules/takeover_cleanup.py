@@ -98,11 +98,10 @@ from ansible_collections.auren.stack.plugins.module_utils.approved_run import AP
 from ansible_collections.auren.stack.plugins.module_utils.cleanup import FINAL, KIND, CleanupRun, Wish, plan_cleanup
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
+from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
-from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:

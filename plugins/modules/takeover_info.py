@@ -103,11 +103,10 @@ from ansible_collections.auren.stack.plugins.module_utils.declaration import DEC
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
-from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
+from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project import SecretReader
-from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import unknown
 from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import DECLARED, RUNNING, TOPICS, tell, topic_variables
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import unfinished

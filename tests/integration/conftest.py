@@ -60,6 +60,20 @@ def hand(project: Project) -> Iterator[HandRun]:
     made.remove()
 
 
+@pytest.fixture
+def boot(hand: HandRun) -> Iterator[Path]:
+    """A line for cron that would start the old container at boot."""
+    folder = Path("/etc/cron.d")
+    made = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    path = folder / hand.called("boot")
+    path.write_text(f"@reboot root docker start {hand.called('db')}\n")
+    yield path
+    path.unlink()
+    if made:
+        folder.rmdir()
+
+
 @pytest.fixture(scope="module")
 def home(new_project: Callable[[Path], AbstractContextManager[Project]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project with one service."""

@@ -29,6 +29,24 @@ TAKEOVER, ROLLBACK, CLEANUP = "container_takeover", "network_rollback", "takeove
 PING = {"test": ["CMD-SHELL", "redis-cli ping | grep -qx PONG"], "interval": "500ms", "start_interval": "100ms", "retries": 20}
 SERVER = ("redis-server", "--appendonly", "yes", "--save", "")
 
+FULL = """
+import errno, os, sys
+from importlib import import_module
+from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
+name, left = sys.argv[1], int(sys.argv[2])
+del sys.argv[1:]
+real, lines = Journal._write, []
+
+def write(self, line, *words):
+    lines.append(line)
+    if len(lines) > left:
+        raise self._cannot(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "it is full")
+    real(self, line, *words)
+
+Journal._write = write
+import_module(name).main()
+"""
+
 
 @dataclass
 class HandRun:
@@ -140,6 +158,11 @@ class HandRun:
         )
         assert done.returncode in (0, -signal.SIGKILL), f"{done.stdout}\n{done.stderr}"
         return done.returncode != 0
+
+    def run_on_a_full_disk(self, lines: int, *services: dict[str, Any], **more: Any) -> Result:
+        """The disk takes so many lines of the journal and no more."""
+        command = [sys.executable, "-c", FULL, module_command(TAKEOVER)[-1], str(lines)]
+        return run_module(TAKEOVER, self.arguments(*services, **more), command=command)
 
     # --- what is there ----------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.integration.hand_run import HandRun
-from tests.integration.harness import docker
+from tests.integration.hand_run import ROLLBACK, HandRun
+from tests.integration.harness import docker, run_module
 
 
 def test_all_of_it_is_taken_back(hand: HandRun) -> None:
@@ -61,3 +61,32 @@ def test_what_a_run_that_failed_had_copied_stays_out_of_the_way_back(hand: HandR
     since = hand.keys("db")
     hand.rollback()
     assert (hand.meant(), hand.keys("db"), hand.files()) == (before, since, [])
+
+
+def test_data_whose_copy_is_gone_stays_as_it_is(hand: HandRun) -> None:
+    """Somebody has removed the service and its volume: an empty volume would be copied over the old data."""
+    inside = ["sh", "-c", "mkdir -p /tmp/db && exec redis-server --appendonly yes --save '' --dir /tmp/db"]
+    hand.redis("db", command=inside)
+    before, keys, volume = hand.meant(), hand.keys("db"), hand.project.volume("copied")
+    hand.do(hand.service("db", volume))
+    hand.project.do(state="absent", names=[hand.called("db")])
+    docker("volume", "rm", volume)
+    back = hand.rollback()
+    assert f"nothing is in {volume} any more, where its data was copied to" in " ".join(back.output["notes"])
+    assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])
+    assert docker("volume", "ls", "-q", "--filter", f"name={volume}") == ""
+
+
+def test_it_waits_until_nobody_else_is_on_its_data(hand: HandRun) -> None:
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data")
+    before, keys = hand.meant(), hand.keys("db")
+    hand.do(hand.service("db", volume))
+    docker("stop", hand.called("db"))
+    hand.start("look", "--volume", f"{volume}:/data", both=False, command=["sleep", "600"])
+    result = run_module(ROLLBACK, {"project_dir": str(hand.project.directory)}, False)
+    said = "look runs on the data of db, and two must never write there. Stop it first (docker stop look). Nothing was changed"
+    assert hand.short(str(result.msg)) == said
+    docker("rm", "-f", hand.called("look"))
+    hand.rollback()
+    assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])

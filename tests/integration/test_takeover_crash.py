@@ -94,6 +94,19 @@ def test_what_was_started_by_hand_meanwhile_is_copied_again(host: Host) -> None:
     host.restore()
 
 
+def test_nobody_serves_on_half_a_copy(host: Host) -> None:
+    """The definition is there already: `site` refuses it, and one that Compose made of it by hand is not gone on with."""
+    assert host.killed(TAKEOVER, host.arguments, "begun", STEPS - 1)
+    layer = host.hand.called("layer")
+    said = host.hand.short(str(host.hand.project.fails(host.arguments["services"][1]).msg))
+    assert said.startswith("layer was being taken over by a run that was cut off, and its data may not be where a new container looks")
+    host.hand.project.compose("up", "-d", "--no-deps", layer)
+    again = host.hand.run(*host.arguments["services"])
+    assert again.status != 0
+    assert "layer was made anew while its data was not copied as a whole" in host.hand.short(str(again.output["msg"]))
+    host.restore()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("count", range(1, STEPS + 1))
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -131,20 +144,6 @@ def test_what_vanishes_at_its_stop_is_killed_anywhere(hand: HandRun, moment: str
     hand.rollback()
     assert (hand.keys("db"), hand.files()) == (keys, [])
     assert hand.containers()["db"]["State"]["Running"]
-
-
-@pytest.fixture
-def boot(hand: HandRun) -> Iterator[Path]:
-    """A line for cron that would start the old container at boot."""
-    folder = Path("/etc/cron.d")
-    made = not folder.exists()
-    folder.mkdir(exist_ok=True)
-    path = folder / hand.called("boot")
-    path.write_text(f"@reboot root docker start {hand.called('db')}\n")
-    yield path
-    path.unlink()
-    if made:
-        folder.rmdir()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from ansible_collections.auren.stack.plugins.module_utils.cleanup import Wish, a
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Endpoint, Network
+from ansible_collections.auren.stack.plugins.module_utils.topology import Step
 
 NOW = 1_800_000_000.0
 STAMP = "20270107T080000Z"  # eight days before
@@ -24,7 +25,8 @@ def container(name: str, **more: Any) -> Container:
 
 KEPT = container(f"db-replaced-{STAMP}", endpoints=on("old", "stack"), network_mode="old", volumes=("data",))
 NEW = container("db", state="running", labels={LABEL_SERVICE: "db"}, endpoints=on("stack"))
-RUN = Run("r", "takeover", NOW, record={"swaps": [{"id": KEPT.id, "kept": KEPT.name, "networks": ["old", "stack"]}]})
+SWAPS = [{"name": "db", "id": KEPT.id, "kept": KEPT.name, "networks": ["old", "stack"]}]
+RUN = Run("r", "takeover", NOW, steps=(Step("stop", "db"),), record={"swaps": SWAPS})
 NETWORKS = tuple(Network(f"id-{name}", name, "bridge", ()) for name in ("old", "stack", "other", "bridge"))
 
 
@@ -54,6 +56,12 @@ def test_the_way_back_stays_while_its_successor_does_not_serve() -> None:
     for successor in ([], [replace(NEW, state="exited")], [replace(NEW, health="unhealthy")], [replace(NEW, labels={})]):
         [problem] = planned(KEPT, *successor).plan.conflicts
         assert (problem.kind, problem.target) == ("not_serving", "db")
+
+
+def test_what_a_run_put_back_itself_is_not_in_the_way() -> None:
+    failed = replace(RUN, steps=(*RUN.steps, Step("put back", "db")), completed=frozenset({1, 2}))
+    found = planned(replace(NEW, labels={}), runs=(failed,))
+    assert (found.plan.operations, found.plan.conflicts) == ([], [])
 
 
 def test_one_that_was_started_is_not_removed() -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
-from ansible_collections.auren.stack.plugins.module_utils.journal import Journal, Run, journal_directory, read_runs
+from ansible_collections.auren.stack.plugins.module_utils.journal import Journal, Run, journal_directory, read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Network, Pool
-from ansible_collections.auren.stack.plugins.module_utils.rollback import day, plan_rollback, records, taken_back, undoable
+from ansible_collections.auren.stack.plugins.module_utils.rollback import day, plan_rollback, records, taken_back
 from ansible_collections.auren.stack.plugins.module_utils.topology import Attachment, NetworkSpec, Step
 from ansible_collections.auren.stack.plugins.module_utils.version import VERSION
 

@@ -9,7 +9,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import Host
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container, Endpoint
 from ansible_collections.auren.stack.plugins.module_utils.starters import Starter
-from ansible_collections.auren.stack.plugins.module_utils.takeover_back import afterwards, plan_return, without_networks
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import Asked, afterwards, plan_return, without_networks
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
 from tests.unit.builders import swap
@@ -31,8 +31,9 @@ NEW = container("db", "new", labels={LABEL_SERVICE: "db", LABEL_COMPOSE_PROJECT:
 OLD = container("db-replaced-T", "old", state="exited", restart_policy="no")
 
 
-def back(*containers: Container, runs: list[Run] | None = None, disabled: bool = True) -> Any:
-    return plan_return(HostState(containers, ()), runs or [run(1.0, swap())], lambda _starter: disabled)
+def back(*containers: Container, runs: list[Run] | None = None, disabled: bool = True, copied: bool = True) -> Any:
+    host = Asked(lambda _starter: disabled, lambda _copy: copied, lambda container, path: f"/volumes/{container.id}{path}")
+    return plan_return(HostState(containers, ()), runs or [run(1.0, swap())], host)
 
 
 def test_the_old_one_takes_its_place_again() -> None:
@@ -114,7 +115,7 @@ UP = Starter("link", "/etc/systemd/system/x.wants/stack.service", 0, "it starts 
 def boot_unit(*containers: Container, swaps: tuple[dict[str, Any], ...] = (swap(), APP)) -> tuple[list[str], list[str]]:
     """What a rollback enables of a unit that starts both, and what it says about it."""
     runs = [replace(run(1.0, *swaps), record={"swaps": list(swaps), "starters": [UP.to_data()]})]
-    found = plan_return(HostState(containers, ()), runs, lambda _starter: True)
+    found = back(*containers, runs=runs)
     assert [one.place for one in found.starters] == [op.target for op in found.operations if op.kind == "enable"]
     return [one.place for one in found.starters], [warning for warning in found.warnings if warning.startswith("stays disabled")]
 
@@ -136,3 +137,31 @@ def test_what_was_not_touched_or_is_back_already_is_in_its_place() -> None:
     assert boot_unit(NEW, OLD, there) == ([UP.path], [])
     assert boot_unit(NEW, OLD, copy, swaps=(swap(), {**APP, "auto_remove": True})) == ([UP.path], [])
     assert boot_unit(NEW, OLD, copy)[0] == []  # somebody else's
+
+
+def test_the_old_one_keeps_its_data_where_nothing_is_left_of_the_copy() -> None:
+    """Somebody has removed the volume since: an empty one would be copied over what is there."""
+    runs = [run(1.0, swap(copies=[{"path": "/data", "source": "", "volume": "copied", "below": "", "size": 7}]))]
+    assert len(back(NEW, OLD, runs=runs).returns[0].copies) == 1
+    found = back(NEW, OLD, runs=runs, copied=False)
+    assert found.returns[0].copies == ()
+    told = "db: nothing is in copied any more, where its data was copied to: it has what it had when it was taken over"
+    assert found.warnings == [told]
+
+
+def test_it_does_not_start_beside_another_one_on_its_data() -> None:
+    """Whoever looks at the volume with a server of his own meanwhile; the project's own one is stopped first."""
+    runs, data = [run(1.0, swap(places=["/data"]))], ("/volumes/old/data",)
+    other = container("check", "other", writes=data)
+    harmless = (replace(other, state="exited"), container("log", "log", writes=("/logs",)))
+    assert back(replace(NEW, writes=data), OLD, *harmless, runs=runs).conflicts == []
+    [problem] = back(replace(NEW, writes=data), OLD, other, runs=runs).conflicts
+    said = "check runs on the data of db, and two must never write there. Stop it first (docker stop check). Nothing was changed"
+    assert problem.message == said
+
+
+def test_what_was_to_hold_the_volumes_goes_with_one_that_did_not_stop() -> None:
+    there, holder = container("db", "old", restart_policy="no", auto_remove=True), container("db-replaced-T", "holder", state="created")
+    runs = [replace(run(1.0, swap(auto_remove=True, policy="no")), steps=(Step("hold", "db"),))]
+    assert [one.old.id for one in back(there, holder, runs=runs).returns] == ["old"]
+    assert back(there, runs=runs).returns == []

@@ -10,8 +10,9 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import Host
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND as ROLLBACK
-from ansible_collections.auren.stack.plugins.module_utils.takeover import KIND, Copy
+from ansible_collections.auren.stack.plugins.module_utils.takeover import Copy
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, meant, unfinished, untouched, wrote
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
 from ansible_collections.auren.stack.plugins.module_utils.topology import Step
 
 from tests.unit.builders import swap

@@ -1,0 +1,43 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the journals of takeovers have written, and which services are between two containers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
+
+KIND = "takeover"
+TOUCHING = ("hold", "set policy", "hand over", "stop", "rename", "copy", "make")  # what is done to a container, or in its place
+
+Swaps = Iterator[tuple[Run, Mapping[str, Any]]]
+
+
+def swaps_in(runs: Iterable[Run]) -> Swaps:
+    """What `Swap.to_data` has written into the journals of these runs, each with its run, in their order."""
+    for run in runs:
+        yield from ((run, swap) for swap in (run.record.get("swaps", ()) if run.kind == KIND else ()))
+
+
+def touched(run: Run, swap: Mapping[str, Any]) -> bool:
+    """Whether the run began to take this container over, and did not put it back."""
+    name = swap["name"]
+    return any(run.did(verb, name, completed=False) for verb in TOUCHING) and not run.did("put back", name)
+
+
+def half_taken(runs: Sequence[Run], containers: Collection[Container], names: Collection[str]) -> Iterator[StackError]:
+    """Services that a takeover which was cut off has moved out of their place: a new container may not find their data there yet.
+
+    runs: newest first. names: of services without a container.
+    """
+    known = {word for container in containers for word in (container.id, container.name)}
+    for name in names:
+        last = next(((run, swap) for run, swap in swaps_in(runs) if swap["name"] == name and touched(run, swap)), None)
+        if last and not last[0].did("make", name) and known & {last[1]["id"], last[1]["kept"]}:
+            said = f"{name} was being taken over by a run that was cut off, and its data may not be where a new container looks for it"
+            remedy = "Run streamline with auren_streamline_phase=takeover again, or rollback"
+            yield StackError(f"{said}. {remedy}. {UNTOUCHED}", "half_taken", name)

@@ -1,0 +1,138 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The old container is what it was: its data, its name, its policy and its life. Of a swap that failed, and of a rollback.
+
+Whatever is so already stays so, so all of it can be done again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.auren.stack.plugins.module_utils import container_data, proc_net, tree
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.redis_keys import save_redis
+from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Copy
+
+STOPPING = 1.0  # seconds after which one that runs is not about to end any more
+SERVING = 120.0  # seconds that an old container has to serve again
+POLL = 0.25
+
+
+@dataclass(frozen=True)
+class Place:
+    """service: whose place it is. project: whose containers may be taken out of it. kept: the name of the old container meanwhile.
+
+    leaves: networks that the old one leaves before it starts.
+    """
+
+    service: str
+    project: str
+    kept: str
+    leaves: tuple[str, ...] = ()
+
+
+def put_back(
+    engine: Engine, place: Place, old: Container, before: Before, copies: Sequence[Copy], values: Mapping[str, str] | None = None
+) -> None:
+    """The old container has its name, its data, its policy and its life again; the new one goes. Whatever is so already stays so.
+
+    copies: what the new one may have written to. values: of secrets. Raises StackError when the old one is not what it was.
+    """
+    now = engine.container(old.id) or engine.container(place.kept)
+    if now is None:
+        said = f"{place.kept} is gone, so {place.service} cannot be what it was; its volumes are still there"
+        raise StackError(said, "kept_gone", place.kept)
+    _clear_place(engine, place, now, copies, (values or {}).get("redis_password", "") if before.redis else None)
+    if now.name != place.service:
+        engine.rename(now.id, place.service)
+    if not now.auto_remove and (now.restart_policy or "no") != before.policy:
+        engine.set_restart_policy(now.id, before.policy)
+    if now.id == old.id and now.auto_remove:
+        _release(engine, place.kept)
+    for network in place.leaves:
+        engine.disconnect(now.id, network)
+    if before.ran:
+        _run_again(engine, now.id, place.service, before)
+
+
+def _clear_place(engine: Engine, place: Place, old: Container, copies: Sequence[Copy], redis_password: str | None) -> None:
+    """The new one goes, and what it wrote is in the old one again before that."""
+    successor = engine.container(place.service)
+    if successor is not None and (successor.id == old.id or not successor.belongs(place.project)):
+        successor = None
+    if successor is not None and successor.alive:
+        _stop(engine, successor, redis_password)
+    for copy in copies if old.name != place.service else ():
+        copy_back(engine, old, copy)
+    if successor is not None:
+        engine.remove_container(successor.id)
+
+
+def _release(engine: Engine, kept: str) -> None:
+    """What was to hold the volumes of one that vanishes at its stop holds nothing when that one did not stop."""
+    holder = engine.container(kept)
+    if holder is not None and holder.state == "created":
+        engine.remove_container(holder.id)
+
+
+def _stop(engine: Engine, successor: Container, redis_password: str | None) -> None:
+    """redis_password: of a server that saves its keys first, None for any other program."""
+    if successor.running and redis_password is not None:
+        save_redis(engine, successor.id, redis_password)
+    engine.stop(successor.id)
+
+
+def copied_to(engine: Engine, copy: Copy) -> str:
+    """The directory that a copy went to and a new container wrote to; empty when nothing is there (any more)."""
+    root = copy.volume if copy.volume.startswith("/") else engine.volume_place(copy.volume)
+    place = os.path.join(root, copy.below) if root else ""
+    return place if os.path.isdir(place) and os.listdir(place) else ""
+
+
+def copy_back(engine: Engine, old: Container, copy: Copy) -> None:
+    """What the new container has written since. Where nothing is left of it, the old one keeps the data that it has."""
+    place = copied_to(engine, copy)
+    if place and copy.source:
+        tree.clear(copy.source)
+        tree.copy(place, copy.source)
+        if tree.checksum(place) != tree.checksum(copy.source):
+            raise StackError(f"the data of {old.name} was copied back to {copy.source} and is not what was copied", "copy", copy.volume)
+    elif place:
+        container_data.put_back(engine, old, copy.path, place)
+
+
+def _run_again(engine: Engine, container: str, name: str, before: Before) -> None:
+    """It runs, is healthy if it was, and listens where it did. A stop that the Engine is still about (it takes its time) ends first.
+
+    Many a program has no health check, and what its networks lose while it starts it may remember: Kafka the address of its controller.
+    """
+    deadline = time.monotonic() + SERVING
+    since, started = time.monotonic(), False
+    while True:
+        now = engine.container(container)
+        if now is None:
+            return
+        if not now.alive and not started:
+            engine.start(container)
+            started = True
+        elif _as_before(now, before) and (started or time.monotonic() - since > STOPPING):
+            return
+        elif started and not now.alive and now.restart_policy in ("", "no"):
+            said = f"{name} was started again and ended with exit code {now.exit_code}; look at docker logs {name}"
+            raise StackError(said, "not_serving", name)
+        if time.monotonic() > deadline:
+            missing = sorted(set(before.listened) - proc_net.listening(now.pid))
+            silent = f" and does not listen on {', '.join(map(str, missing))}" if now.running and missing else ""
+            said = f"{name} was started again and is {now.health or now.state}{silent} after {SERVING:.0f} s"
+            raise StackError(said, "not_serving", name)
+        time.sleep(POLL)
+
+
+def _as_before(now: Container, before: Before) -> bool:
+    return (now.serving if before.served else now.running) and proc_net.listening(now.pid) >= set(before.listened)
