@@ -144,7 +144,9 @@ def limits(old: Old, service: Service) -> dict[str, Any]:
 
 def running(old: Old, service: Service, fragment: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a declaration that make it what runs."""
-    compose = dict(fragment)
+    log = old.raw["HostConfig"].get("LogConfig") or {}
+    house = {"restart": "no", **({"logging": {"driver": log["Type"]}} if log.get("Type") else {})}  # else the house's own come in
+    compose = {**house, **fragment}
     if compose.get("healthcheck", {}).get("test", ["NONE"]) != ["NONE"]:
         compose["healthcheck"] = {**HEALTH, **compose["healthcheck"]}
     data, rest = [], []
