@@ -47,12 +47,17 @@ def sampled(target: Target) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def loud(target: Target, given: Given) -> Callable[..., Recap]:
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="module")
+def loud(target: Target, given: Given, reports: Path) -> Callable[..., Recap]:
     """Run the stack's playbook with everything shown; nothing of it may hold a trace."""
 
     def run(*arguments: str, fails: bool = False, secrets: Any = None) -> Recap:
         shown = given.arguments() if secrets is None else given.arguments_of(secrets)
-        done = play(*LOUD, *shown, *arguments, playbook=CONVERGE)
+        done = play(*LOUD, "-e", f"auren_report_dir={reports}", *shown, *arguments, playbook=CONVERGE)
         assert hits(done.output, given.ever) == []
         assert (done.status != 0) is fails, done.output[-3000:]
         assert "DUMP" in done.output or fails
@@ -182,6 +187,13 @@ def test_used_applications_and_their_logs(target: Target, given: Given) -> None:
     for name in target.docker("ps", "--all", "--format", "{{.Names}}").split():
         log = target.run("sh", "-c", f"docker logs {name} 2>&1")
         assert hits(log, given.ever) == [], name
+
+
+def test_what_was_written_for_people_holds_none(given: Given, reports: Path) -> None:
+    """Documents, change log and records of all these runs, also of those that failed."""
+    files = {path.name: path.read_bytes().decode(errors="replace") for path in reports.rglob("*") if path.is_file()}
+    assert {"architecture.md", "architecture.html", "CHANGELOG.md", "changes.jsonl", "verification.json"} <= set(files)
+    assert {name: found for name, text in files.items() if (found := hits(text, given.ever))} == {}
 
 
 def test_a_bundle_for_somebody_else_holds_none(target: Target, given: Given, tmp_path: Path) -> None:

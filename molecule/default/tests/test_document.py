@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from target import PROJECT_DIR, Target, documented, play, written
 
+from tests.leaks import leaks
+
 DOCUMENTS = ("architecture.md", "architecture.html")
 CHANGES = f"{PROJECT_DIR}/.auren/changes.jsonl"
 STRAY = (f"{PROJECT_DIR}/services/odd.yml", f"{PROJECT_DIR}/config/auren-prometheus/rules/by-hand.yml")
@@ -147,3 +149,9 @@ def test_what_was_done_by_hand_is_drift(target: Target, disorder: None, tmp_path
     assert "auren-prometheus: write config/auren-prometheus/prometheus.yml: content" in line
     assert "config/auren-prometheus/rules/by-hand.yml is a file that nobody declared" in line
     assert line.endswith("1 unknown file, 1 unknown container, 1 unknown network")
+
+
+def test_nothing_that_was_written_for_people_holds_a_secret_or_a_foreign_address(target: Target, document: Path) -> None:
+    files = [path for path in document.rglob("*") if path.is_file()]
+    assert {*DOCUMENTS, "CHANGELOG.md", "changes.jsonl", "verification.json"} <= {path.name for path in files}
+    assert [line for path in files for line in leaks(path.relative_to(document), path.read_bytes())] == []

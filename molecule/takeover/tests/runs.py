@@ -42,5 +42,6 @@ def site(variables: dict[str, object], tmp_path: Path) -> Recap:
     return play(*said(variables, tmp_path), playbook=SITE)
 
 
-def reports() -> Path:
-    return ROOT / "auren-reports"
+def reports() -> dict[str, bytes]:
+    """Name → content of what the playbooks wrote about the host on this side."""
+    return {path.name: path.read_bytes() for path in (ROOT / "auren-reports" / "target").iterdir() if path.is_file()}

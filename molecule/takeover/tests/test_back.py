@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hand_run import HOTFIX, MEASURED, SERVICES, HandRun, lost
 from plans import approved, record, shown
-from runs import ROLLBACK, connect, take_over
+from runs import ROLLBACK, connect, reports, take_over
 from target import play
 
 
@@ -66,6 +67,14 @@ def test_everything_else_is_as_it_was(hand: HandRun, before: dict[str, Any]) -> 
     assert places(hand) == before["places"]
     assert starters(hand) == before["starters"]
     assert hand.doubles() == {}
+
+
+def test_the_way_back_is_written_down(hand: HandRun, before: dict[str, Any]) -> None:
+    last = hand.target.changes()[-1]
+    assert last["kind"] == "rollback"
+    files = reports()
+    assert json.loads(files["changes.jsonl"].splitlines()[-1]) == last
+    assert b"put back auren-postgres" in files["CHANGELOG.md"]
 
 
 def test_a_second_rollback_plans_nothing(before: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from hand_run import HOTFIX, MEASURED, SERVICES, HandRun, lost
 from plans import plan_id, record, shown
-from runs import CLEANUP, PATCHED, STREAMLINE, TAKEOVER, VERIFY, connect, lines_for_the_inventory, said, site, take_over
+from runs import CLEANUP, PATCHED, STREAMLINE, TAKEOVER, VERIFY, connect, lines_for_the_inventory, reports, said, site, take_over
 from target import Recap, play
 
 KEPT = re.compile(r"(.+)-replaced-\d{8}T\d{6}Z")
@@ -197,6 +198,20 @@ def test_cleanup_removes_what_was_kept(hand: HandRun, story: Story) -> None:
     assert "auren_default" not in hand.target.docker("network", "ls", "--format", "{{.Name}}").split()
     assert hand.target.docker("volume", "ls", "--quiet").splitlines() == volumes
     assert lost(story.before, hand.facts()) == []
+
+
+def test_each_phase_is_written_down(hand: HandRun, story: Story) -> None:
+    """On the target and on the controller; and the document is about the host as it is now."""
+    told = {one["kind"]: one for one in hand.target.changes()}
+    assert {"connect", "takeover", "site", "cleanup"} <= set(told)
+    assert all(re.search(rf"{name} \d+\.\d s", told["takeover"]["downtime"]) for name in SERVICES)
+    assert "rollback" in told["takeover"]["way_back"]
+    files = reports()
+    assert json.loads(files["changes.jsonl"].splitlines()[-1]) == told["cleanup"]
+    assert b"take over auren-postgres" in files["CHANGELOG.md"]
+    text = files["architecture.md"].decode()
+    assert all(f"| {name} |" in text for name in SERVICES)
+    assert "-replaced-" not in text.partition("## Change history")[0]
 
 
 @pytest.mark.parametrize("phase", [(), TAKEOVER, CLEANUP], ids=["connect", "takeover", "cleanup"])
