@@ -9,14 +9,16 @@ Sources of the settings and their defaults: PostgreSQL documentation "File Locat
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Callable
 
+from ansible_collections.auren.stack.plugins.module_utils.shell_text import Token, tokens
+
 SHELLS = ("sh", "bash", "ash", "dash")
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+VARIABLE = re.compile(r"(\w+)(?:(:?)([-=?])(.*))?", re.DOTALL)  # what is between the braces of ${NAME:-other}
 SIGNS = {  # by which a directory with data of this kind is known
     "postgres": ("PG_VERSION",),
     "redis": ("dump.rdb", "appendonlydir", "appendonly.aof"),
@@ -84,15 +86,35 @@ class Program:
     read: Callable[[str], str | None]
 
     def words(self) -> list[str]:
-        """What is started, also by a shell that an entrypoint starts."""
+        """What is started, also by a shell that an entrypoint starts: its variables are those of the environment.
+
+        What such a shell finds out only when it runs (a command's output, a variable of its own) is empty text.
+        """
         for number, word in enumerate(self.argv):
             rest = self.argv[number + 1 :]
             if word.rpartition("/")[2] in SHELLS and len(rest) > 1 and re.fullmatch(r"-[a-z]*c", rest[0]):
-                try:
-                    return shlex.split(rest[1], comments=True)
-                except ValueError:
-                    return []
+                return self._shell_words(rest[1])
         return list(self.argv)
+
+    def _shell_words(self, text: str) -> list[str]:
+        return [word for token in tokens(text) if token.kind == "word" for word in self._fields(token)]
+
+    def _fields(self, token: Token) -> list[str]:
+        """One word, or all that a shell makes of a variable without quotes around it."""
+        values = [part.text if part.kind == "text" else self._value(part.text) if part.kind == "var" else None for part in token.parts]
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            return [""]
+        bare = any(part.kind == "var" and not part.quoted for part in token.parts)
+        return "".join(known).split() if bare else ["".join(known)]
+
+    def _value(self, text: str) -> str | None:
+        """Of ``$NAME``, ``${NAME}`` or ``${NAME:-other}``; None when it cannot be known."""
+        found = VARIABLE.fullmatch(text)
+        value = self.env.get(found[1]) if found else None
+        if found and not value and (value is None or found[2]):
+            return " ".join(self._shell_words(found[4])) if found[3] in ("-", "=") else None
+        return value
 
     def option(self, *names: str) -> str:
         """The last value of an option, given as ``--name value`` or ``--name=value``; empty when it is not given."""

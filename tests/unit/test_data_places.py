@@ -57,8 +57,29 @@ def test_a_program_says_where_it_keeps_data(kind: str, started: Program, expecte
     assert directories(kind, started) == expected
 
 
-def test_a_shell_that_cannot_be_read_says_nothing() -> None:
-    assert program(["sh", "-c", "redis-server --dir 'open"]).words() == []
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('exec redis-server --requirepass "$REDIS_PASSWORD"', ["exec", "redis-server", "--requirepass", "re al$"]),
+        ("redis-server --dir=${DATA}/db;true", ["redis-server", "--dir=/d/db", "true"]),
+        ("redis-server '$DATA' \\$DATA", ["redis-server", "$DATA", "$DATA"]),
+        ("redis-server $FLAGS --save ''", ["redis-server", "--port", "7000", "--save", ""]),
+        ('a ${PORT:-6380} ${EMPTY:-$DATA} ${EMPTY-6381}. ${PORT:="x y"} ${DATA:?none}', ["a", "6380", "/d", ".", "x", "y", "/d"]),
+        ('a "$(cat /run/secrets/p)" `pwd` $OTHER $EMPTY "$EMPTY" ${DATA#/} pre$(x)', ["a", "", "", "", "", "", ""]),
+        ("a 'open", ["a", "open"]),
+    ],
+)
+def test_a_shell_puts_the_environment_into_its_words(text: str, expected: list[str]) -> None:
+    """Empty text stands for what nobody knows before the shell runs."""
+    env = {"REDIS_PASSWORD": "re al$", "DATA": "/d", "FLAGS": "--port 7000", "EMPTY": ""}
+    assert program(["sh", "-c", text], env).words() == expected
+    assert program(["redis-server", "$DATA"], env).words() == ["redis-server", "$DATA"]
+
+
+def test_a_password_that_a_shell_expands_is_known() -> None:
+    started = ["sh", "-c", 'exec redis-server --requirepass "$REDIS_PASSWORD"']
+    assert redis_setting(program(started, {"REDIS_PASSWORD": "real"}), "requirepass") == "real"
+    assert redis_setting(program(started), "requirepass") == ""
 
 
 def test_the_command_line_outranks_the_file() -> None:
