@@ -23,6 +23,7 @@ from ansible_collections.auren.stack.plugins.module_utils.backup_files import Ba
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.redis_client import Redis, reach
 
 PATIENCE = 3600.0  # seconds that a snapshot may take
 COPIES = 5  # how often a copy is taken again because the server has replaced its file meanwhile
@@ -63,28 +64,13 @@ def state(info: Mapping[str, str]) -> State:
 
 
 class Server:
-    """The server in a running container, asked by its own client. The password is in the environment of that client only."""
+    """A Redis that is told to save."""
 
-    def __init__(self, engine: Engine, container: Container, password: str) -> None:
-        self.engine, self.container = engine, container
-        self.environment = {"REDISCLI_AUTH": password} if password else {}
-        port = re.search(r"(?:^| )--port (\d+)", " ".join(container.command))
-        self.client = ["redis-cli", *(["-p", port[1]] if port else [])]
-
-    def ask(self, *words: str) -> str:
-        """The answer. Raises StackError for an error."""
-        found = io.BytesIO()
-        status, said = container_io.execute(self.engine, self.container.id, [*self.client, *words], self.environment, found)
-        answer = found.getvalue().decode(errors="replace").replace("\r\n", "\n").strip("\n")
-        if re.match(r"NOAUTH|NOPERM|WRONGPASS", answer):
-            raise failed(self.container.name, f"Redis does not accept the password for {words[0]}", answer)
-        if status or re.match(r"ERR |MISCONF|LOADING|\(error\)", answer):
-            raise failed(self.container.name, f"{words[0]} is answered with {answer or said or status!r}", said)
-        return answer
+    def __init__(self, redis: Redis) -> None:
+        self.redis, self.ask = redis, redis.ask
 
     def state(self) -> State:
-        lines = (line.split(":", 1) for line in self.ask("INFO", "all").split("\n") if ":" in line)
-        return state(dict(lines))
+        return state(self.redis.info())
 
     def file(self) -> str:
         """The path of its snapshots in the container."""
@@ -96,22 +82,16 @@ class Server:
         until = time.monotonic() + PATIENCE
         while True:
             self.settled(until)
-            said = self._begin()
+            said, _why = self.redis.said("BGSAVE")
             if "started" in said:
                 break
             if ("in progress" not in said and "child process" not in said) or time.monotonic() > until:
-                raise failed(self.container.name, f"BGSAVE is answered with {said!r}")
+                raise failed(self.redis.name, f"BGSAVE is answered with {said!r}")
             time.sleep(0.1)
         done = self.settled(until)
         if not done.saved:
-            raise failed(self.container.name, "Redis could not write its snapshot; docker logs says why")
+            raise failed(self.redis.name, "Redis could not write its snapshot; docker logs says why")
         return done
-
-    def _begin(self) -> str:
-        """The answer to BGSAVE, also when it is a refusal."""
-        found = io.BytesIO()
-        container_io.execute(self.engine, self.container.id, [*self.client, "BGSAVE"], self.environment, found)
-        return found.getvalue().decode(errors="replace").strip()
 
     def settled(self, until: float) -> State:
         """Wait until nothing is being saved."""
@@ -121,7 +101,7 @@ class Server:
             if not now.saving and not now.rewriting:
                 return now
             if time.monotonic() > until:
-                raise failed(self.container.name, f"a snapshot takes longer than {PATIENCE:.0f} s")
+                raise failed(self.redis.name, f"a snapshot takes longer than {PATIENCE:.0f} s")
             time.sleep(pause)
             pause = min(2 * pause, 1.0)
 
@@ -129,11 +109,11 @@ class Server:
 def redis(engine: Engine, container: Container, folder: Path, password: str) -> Backup:
     """Let the server make a snapshot and copy it: ``dump.rdb``. Also of a server that keeps a log (AOF): the snapshot holds everything.
 
-    password: empty for a server without one. Raises StackError of kind ``backup``; then nothing is left that looks like a backup.
+    password: as for ``reach``. Raises StackError of kind ``backup``; then nothing is left that looks like a backup.
     """
-    server = Server(engine, container, password)
 
     def fill(part: Path) -> str:
+        server = Server(reach(engine, container.id, password))
         before = server.state()
         now = _copied(server, server.save(), part)
         return count(prove(server, part / COPY, before, now), "key")
@@ -143,7 +123,7 @@ def redis(engine: Engine, container: Container, folder: Path, password: str) -> 
 
 def needed(engine: Engine, container: Container, password: str) -> int:
     """Bytes of memory that the data takes: a snapshot is smaller."""
-    return Server(engine, container, password).state().memory
+    return state(reach(engine, container.id, password).info()).memory
 
 
 def _copied(server: Server, now: State, part: Path) -> State:
@@ -152,7 +132,7 @@ def _copied(server: Server, now: State, part: Path) -> State:
     for _time in range(COPIES):
         error = None
         try:
-            tree_archive.unpack(container_io.archive(server.engine, server.container.id, path), str(part))
+            tree_archive.unpack(container_io.archive(server.redis.engine, server.redis.id, path), str(part))
         except StackError as told:
             error = told
         if server.state().saved_at == now.saved_at:
@@ -161,12 +141,12 @@ def _copied(server: Server, now: State, part: Path) -> State:
             return _settle(server, part / posixpath.basename(path), part / COPY, now)
         tree.clear(str(part))
         now = server.settled(time.monotonic() + PATIENCE)
-    raise failed(server.container.name, "Redis makes snapshots faster than they can be copied")
+    raise failed(server.redis.name, "Redis makes snapshots faster than they can be copied")
 
 
 def _settle(server: Server, found: Path, path: Path, now: State) -> State:
     if found.is_symlink() or not found.is_file():
-        raise failed(server.container.name, f"its snapshot {found.name} is no file")
+        raise failed(server.redis.name, f"its snapshot {found.name} is no file")
     os.chown(found, 0, 0)
     found.chmod(0o600)
     found.rename(path)
@@ -186,10 +166,10 @@ def prove(server: Server, path: Path, before: State, now: State) -> int:
     if found is None:
         problem = damage(path)
         if problem:
-            raise failed(server.container.name, f"the copy of the snapshot is not whole: {problem}")
+            raise failed(server.redis.name, f"the copy of the snapshot is not whole: {problem}")
         return now.keys
     if abs(found - now.keys) > now.changed + now.gone - before.gone:
-        raise failed(server.container.name, f"the copy of the snapshot holds {found} keys, Redis has {now.keys}")
+        raise failed(server.redis.name, f"the copy of the snapshot holds {found} keys, Redis has {now.keys}")
     return found
 
 
@@ -198,7 +178,7 @@ def _checked(server: Server, path: Path) -> int | None:
     said = io.BytesIO()
     try:
         with open(path, "rb") as source:  # root: the pipe that it opens by name belongs to root
-            status, more = container_io.execute(server.engine, server.container.id, [CHECK, "/dev/stdin"], {}, said, source, "0")
+            status, more = container_io.execute(server.redis.engine, server.redis.id, [CHECK, "/dev/stdin"], {}, said, source, "0")
     except StackError as error:
         if "executable file not found" in error.detail:
             return None
@@ -209,7 +189,7 @@ def _checked(server: Server, path: Path) -> int | None:
     keys = KEYS.search(text)
     if status or not keys:
         wrong = re.findall(r"^(?:--- RDB ERROR DETECTED ---\n)?\[offset \d+\] (.*)$", text, re.MULTILINE)
-        raise failed(server.container.name, f"the copy of the snapshot is not whole: {wrong[-1] if wrong else CHECK + ' fails'}", text)
+        raise failed(server.redis.name, f"the copy of the snapshot is not whole: {wrong[-1] if wrong else CHECK + ' fails'}", text)
     return int(keys[1])
 
 

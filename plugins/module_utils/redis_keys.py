@@ -3,68 +3,59 @@
 """A Redis that hands its keys over: on the disk in each of the two ways in which a server may read them at its start.
 
 With ``appendonly yes`` Redis 7 reads the append-only file alone, and starts empty beside a full dump.rdb; without, the dump alone (Redis
-documentation, "Redis persistence"). Asked through redis-cli in the container; the password goes by its environment.
+documentation, "Redis persistence").
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping
 
-from ansible_collections.auren.stack.plugins.module_utils import container_io
 from ansible_collections.auren.stack.plugins.module_utils.backup_redis import state
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.redis_client import reach
 
 PATIENCE = 300.0  # seconds that writing all keys may take
 LOADING = 5.0  # seconds without a key after which there is none
 POLL = 0.25
 
 
-def _ask(engine: Engine, container: str, password: str, *words: str) -> str:
-    status, said = container_io.execute(
-        engine, container, ["redis-cli", "--no-raw", *words], {"REDISCLI_AUTH": password} if password else {}
-    )
-    if status or said.startswith("(error)"):
-        raise StackError(f"redis-cli {words[0]} in {container[:12]} says {said.strip()[:200]!r}", "redis", container, said)
-    return said.strip()
-
-
-def _info(engine: Engine, container: str, password: str) -> dict[str, str]:
-    status, said = container_io.execute(engine, container, ["redis-cli", "INFO"], {"REDISCLI_AUTH": password} if password else {})
-    if status:
-        raise StackError(f"redis-cli INFO in {container[:12]} says {said.strip()[:200]!r}", "redis", container, said)
-    return {key: value for key, colon, value in (line.strip().partition(":") for line in said.splitlines()) if colon}
-
-
 def redis_keys(engine: Engine, container: str, values: Mapping[str, str]) -> int:
-    """How many keys a server of the project has that has just become healthy, which may still read them. values: of secrets."""
+    """How many keys a server of the project has that has just become healthy, which may still read them. values: of secrets.
+
+    Raises StackError when it cannot be asked.
+    """
     deadline = time.monotonic() + LOADING
     while True:
-        found = 0
-        with contextlib.suppress(StackError):
-            info = _info(engine, container, values.get("redis_password", ""))
-            found = state(info).keys
+        late = time.monotonic() > deadline
+        try:
+            info = reach(engine, container, values.get("redis_password", "")).info()
+            if late or state(info).keys:
+                return state(info).keys
             deadline = time.monotonic() + LOADING if info.get("loading") == "1" else deadline
-        if found or time.monotonic() > deadline:
-            return found
+        except StackError:
+            if late:
+                raise
         time.sleep(POLL)
 
 
 def save_redis(engine: Engine, container: str, password: str) -> int:
-    """Both files are there and hold everything; the number of keys. Raises StackError when it cannot be done: nothing was stopped."""
-    info = _info(engine, container, password)
-    if info.get("aof_enabled") == "0":
-        _ask(engine, container, password, "CONFIG", "SET", "appendonly", "yes")
+    """Both files are there and hold everything; the number of keys. password: as for ``reach``.
+
+    Raises StackError when it cannot be done: nothing was stopped.
+    """
+    redis = reach(engine, container, password)
+    if redis.info().get("aof_enabled") == "0":
+        redis.ask("CONFIG", "SET", "appendonly", "yes")
     deadline = time.monotonic() + PATIENCE
-    while _busy(info := _info(engine, container, password)):
+    while _busy(info := redis.info()):
         if time.monotonic() > deadline:
-            raise StackError(f"the Redis in {container[:12]} still writes its append-only file after {PATIENCE:.0f} s", "redis", container)
+            raise StackError(f"the Redis in {redis.name} still writes its append-only file after {PATIENCE:.0f} s", "redis", redis.name)
         time.sleep(POLL)
     if info.get("aof_last_bgrewrite_status") != "ok":
-        raise StackError(f"the Redis in {container[:12]} could not write its append-only file; look at its log", "redis", container)
-    _ask(engine, container, password, "SAVE")
+        raise StackError(f"the Redis in {redis.name} could not write its append-only file; look at its log", "redis", redis.name)
+    redis.ask("SAVE")
     return state(info).keys
 
 

@@ -24,7 +24,6 @@ from ansible_collections.auren.stack.plugins.module_utils import (
     tree,
 )
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import Compose
-from ansible_collections.auren.stack.plugins.module_utils.data_places import redis_setting
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
@@ -178,12 +177,7 @@ def _ignored(_value: object) -> None:
 
 def back_up(site: Site, swap: Swap, folder: Path) -> backup.Backup:
     """By the kind of service."""
-    return backup.take(site.engine, swap.old.container, swap.service.role, folder, password_of(swap))
-
-
-def password_of(swap: Swap) -> str:
-    """What a Redis has to be told now; empty for one that asks for none, and for other services."""
-    return redis_setting(swap.old.program, "requirepass") if swap.old.program and swap.service.role == "redis" else ""
+    return backup.take(site.engine, swap.old.container, swap.service.role, folder, site.observed.values.get("redis_password", ""))
 
 
 # --- one swap ------------------------------------------------------------------------------------------------------------------
@@ -265,7 +259,7 @@ class SwapApply(Apply):
 
     def _hand_over(self) -> None:
         """Its keys are on the disk in each of the two ways in which the one or the other reads them at its start."""
-        self.keys = save_redis(self.engine, self.swap.old.container.id, password_of(self.swap))
+        self.keys = save_redis(self.engine, self.swap.old.container.id, self.observed.values.get("redis_password", ""))
 
     def _hold(self) -> None:
         """What was started with --rm vanishes at its stop: one like it, never started, holds its volumes and is the way back."""

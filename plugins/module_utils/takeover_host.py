@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +23,16 @@ from ansible_collections.auren.stack.plugins.module_utils.journal import STAMP, 
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Binding, Container, Image, Snapshot, split_env
 from ansible_collections.auren.stack.plugins.module_utils.project import Legacy, Observed
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
-from ansible_collections.auren.stack.plugins.module_utils.takeover import KEEP, Choices, Swap, snapshot_name, swaps_of, with_snapshots
+from ansible_collections.auren.stack.plugins.module_utils.redis_client import reach, way
+from ansible_collections.auren.stack.plugins.module_utils.takeover import (
+    KEEP,
+    Choices,
+    Swap,
+    declared_program,
+    snapshot_name,
+    swaps_of,
+    with_snapshots,
+)
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, unfinished
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds, starter_subject
 
@@ -120,6 +129,22 @@ def _rotations(observed: Observed) -> list[StackError]:
         )
         for r in observed.rotations
     ]
+
+
+def unanswered(engine: Engine, swaps: Sequence[Swap], values: Mapping[str, str]) -> Iterator[StackError]:
+    """Each Redis that cannot be asked to save and for its keys, now or as it is declared. values: of secrets."""
+    for swap in (one for one in swaps if one.service.role == "redis"):
+        leave = f"or leave it (auren_takeover_leave=[{swap.name}])"
+        if not way(declared_program(swap.service, swap.old)):
+            said = f"the Redis {swap.name} is declared to listen with TLS alone, so it could not be asked whether it has its keys"
+            yield StackError(f"{said}. Declare a port without TLS beside that, {leave}. {UNTOUCHED}", "redis", swap.name)
+        try:
+            if swap.old.container.running:
+                reach(engine, swap.old.container.id, values.get("redis_password", ""))
+        except StackError as error:
+            missing = "Give the one that it has in auren_secrets: redis_password"
+            remedy = missing if error.kind == "redis_password" else "Put that right"
+            yield StackError(f"{error.message}. {remedy}, {leave}. {UNTOUCHED}", error.kind, swap.name, error.detail)
 
 
 def _no_network(home: House, observed: Observed, swaps: Sequence[Swap]) -> list[StackError]:

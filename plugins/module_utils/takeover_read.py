@@ -148,8 +148,7 @@ def program_of(engine: Engine, raw: Mapping[str, Any]) -> Program:
 
     def read_file(path: str) -> str | None:
         with contextlib.suppress(StackError, KeyError, OSError):
-            parent, _slash, name = path.rpartition("/")
-            return engine.file(raw["Id"], path).decode(errors="replace") if name and parent else None
+            return engine.file(raw["Id"], path).decode(errors="replace") if path.strip("/") else None
         return None
 
     argv = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]

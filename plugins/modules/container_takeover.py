@@ -134,10 +134,10 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     plan_takeover,
     told_changes,
 )
-from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Site, TakeoverRun, password_of
+from ansible_collections.auren.stack.plugins.module_utils.takeover_apply import Site, TakeoverRun
 from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import made_as
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import wrote
-from ansible_collections.auren.stack.plugins.module_utils.takeover_host import Reading, read_host
+from ansible_collections.auren.stack.plugins.module_utils.takeover_host import Reading, read_host, unanswered
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name, starter_subject
 from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
 
@@ -173,7 +173,8 @@ def planned(engine: Engine, module: AnsibleModule, home: House, choices: Choices
     found = takeover_checks.conflicts(state, reading.observed.snapshot, labels, written, reading.swaps, choices)
     subjects = [starter_subject(swap.old) for swap in reading.swaps]
     active = starters_active.refusals(starters_active.active_units(reading.starters, subjects, runner(module)))
-    found += takeover_checks.backup_room(backups_of(engine, reading, choices), choices)
+    silent = list(unanswered(engine, reading.swaps, reading.values))
+    found += silent or takeover_checks.backup_room(backups_of(engine, reading, choices), choices)
     takeover.plan.conflicts = list({p.message: p for p in [*wrong, *found, *active, *reading.problems]}.values())
     takeover.plan.warnings += [*starters_active.not_asked(reading.starters), *(starters.pruners() if reading.swaps else [])]
     return reading, takeover
@@ -184,7 +185,8 @@ def backups_of(engine: Engine, reading: Reading, choices: Choices) -> dict[str, 
     if choices.backup == "done":
         return {}
     due = [swap for swap in reading.swaps if swap.service.role in BACKED_UP and swap.old.container.running]
-    return {swap.name: backup.needed(engine, swap.old.container, swap.service.role, password_of(swap)) for swap in due}
+    password = reading.values.get("redis_password", "")
+    return {swap.name: backup.needed(engine, swap.old.container, swap.service.role, password) for swap in due}
 
 
 def remembered(swap: Swap, reading: Reading) -> dict[str, Any]:

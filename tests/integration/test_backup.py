@@ -18,6 +18,7 @@ from ansible_collections.auren.stack.plugins.module_utils import backup, backup_
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.redis_client import reach
 
 from tests.integration.harness import RUN, docker, image
 
@@ -194,7 +195,8 @@ def ask(made: Container, *words: str, password: str = "") -> str:
 
 
 def test_keys_of_a_redis_with_a_password_come_back(engine: Engine, tmp_path: Path) -> None:
-    made = redis(engine, "locked", "--requirepass", PASSWORD)
+    made = redis(engine, "locked")
+    ask(made, "config", "set", "requirepass", PASSWORD)
     ask(made, "eval", "for i=1,5000 do redis.call('set', 'k' .. i, string.rep(i, 9)) end", "0", password=PASSWORD)
     ask(made, "-n", "3", "set", "gone", "soon", "px", "1", password=PASSWORD)
     ask(made, "-n", "3", "set", "kept", "long", password=PASSWORD)
@@ -212,7 +214,7 @@ def test_keys_of_a_redis_with_a_password_come_back(engine: Engine, tmp_path: Pat
     assert (ask(again, "get", "k4321"), ask(again, "-n", "3", "get", "kept")) == ("4321" * 9, "long")
     for password in ("", "wrong"):
         folder = tmp_path / f"none{password}"
-        with pytest.raises(StackError, match="Redis does not accept the password for INFO") as error:
+        with pytest.raises(StackError, match=r"the Redis in .*-locked accepts no password that is known") as error:
             backup.redis(engine, made, folder, password)
         refused(error, "locked", folder)
 
@@ -237,7 +239,7 @@ def test_a_redis_that_is_written_to_and_saving_already_is_copied(engine: Engine,
 def test_a_snapshot_that_is_not_whole_or_not_this_one_is_refused(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = redis(engine, "open")
     ask(made, "eval", "for i=1,300 do redis.call('set', 'k' .. i, string.rep('v', i)) end", "0")
-    server = backup_redis.Server(engine, made, "")
+    server = backup_redis.Server(reach(engine, made.id, ""))
     whole = (backup.redis(engine, made, tmp_path, "").path / "dump.rdb").read_bytes()
     now, path = server.state(), tmp_path / "copy"
     path.write_bytes(whole)
