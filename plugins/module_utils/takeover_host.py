@@ -161,8 +161,11 @@ def without(snapshot: Snapshot, swaps: Sequence[Swap]) -> Snapshot:
 
 
 def taken_by_others(listening: list[host_ports.Listener], olds: Sequence[Container]) -> Callable[[Binding], str]:
-    """Who holds a port that is wanted, but for these containers: published, or by a process in one that has the host's network."""
-    own = [binding for container in olds for binding in container.bindings]
+    """Who holds a port that is wanted, but for these containers: published, or by a process in one that has the host's network.
+
+    One that does not run holds none, whatever it would publish.
+    """
+    own = [binding for container in olds if container.alive for binding in container.bindings]
 
     def taken(port: Binding) -> str:
         if any(port.collides(binding) for binding in own):

@@ -90,6 +90,19 @@ def test_a_port_that_another_process_has(hand: HandRun) -> None:
     assert said.endswith("nothing was changed. Stop it, or set redis_port to a free port")
 
 
+def test_its_own_port_that_another_process_took_while_it_was_stopped(hand: HandRun) -> None:
+    hand.redis("db")
+    docker("stop", hand.called("db"))
+    [mount] = hand.containers()["db"]["Mounts"]
+    hand.project.volumes.append(mount["Name"])
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", hand.ports["db"]))
+        holder.listen()
+        said = hand.refused(hand.service("db", mount["Name"]))
+    assert said.startswith(f"port 127.0.0.1:{hand.ports['db']} that db publishes is taken by "), said
+    assert hand.run(hand.service("db", mount["Name"]), check=True).status == 0
+
+
 def test_another_volume_than_the_one_with_the_data(hand: HandRun) -> None:
     volume = hand.project.volume("data")
     hand.redis("db", "--volume", f"{volume}:/data")
