@@ -60,8 +60,8 @@ class Container:
     state: Docker's word (created, running, paused, restarting, removing, exited, dead).
     health: "" when it has no health check, else starting, healthy or unhealthy.
     env, command, binds (paths on the host that are mounted), writes (directories on the host that it may write to), auto_remove,
-    extra_hosts, oom_killed, created_at, aliases, upper (the directory on the host with what differs from its image, where its storage
-    driver has one): only known after a full inspect.
+    extra_hosts, oom_killed, created_at, aliases, links (``name:alias`` of others, by ``docker run --link``), upper (the directory on the
+    host with what differs from its image, where its storage driver has one): only known after a full inspect.
     """
 
     id: str
@@ -89,6 +89,7 @@ class Container:
     upper: str = ""
     writes: tuple[str, ...] = ()
     created_at: str = ""
+    links: tuple[str, ...] = ()
 
     @property
     def ours(self) -> bool:
@@ -232,6 +233,11 @@ def split_env(lines: Any) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines or [] if "=" in line)
 
 
+def _links(raw: list[str] | None) -> tuple[str, ...]:
+    """``/db:/app/alias`` (the Engine's form) as endpoints have it."""
+    return tuple(f"{name.lstrip('/')}:{alias.rpartition('/')[2]}" for name, _colon, alias in (one.partition(":") for one in raw or ()))
+
+
 def _labels(raw: dict[str, str] | None) -> dict[str, str]:
     """Of a container. What Compose writes on an image that it builds, the image's containers inherit: that makes none of them Compose's."""
     labels = raw or {}
@@ -271,6 +277,7 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         upper=((raw.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir", ""),
         writes=tuple(m["Source"] for m in raw.get("Mounts") or [] if m.get("RW") and m.get("Source")),
         created_at=raw.get("Created", ""),
+        links=_links(host.get("Links")),
     )
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.auren.stack.plugins.module_utils import tree
@@ -145,16 +145,40 @@ def _sharing(state: HostState, swap: Swap) -> Iterator[StackError]:
 
 
 def _neighbours(state: HostState, swap: Swap, swaps: Sequence[Swap], choices: Choices) -> Iterator[StackError]:
-    """Who reaches it over a network that it will not be on any more, and is not on the one that it will be on."""
-    target = swap.service.house.network
-    legacy = {e.network for e in swap.old.container.endpoints} - {target, *PREDEFINED}
     mine = {one.old.container.name for one in swaps} | set(choices.leave)
     for other in state.containers:
-        shared = sorted(legacy & {e.network for e in other.endpoints})
-        if other.running and other.name not in mine and shared and other.endpoint(target) is None:
-            said = f"{other.name} is on {shared[0]} with {swap.name} and not on {target}: it would lose {swap.name}"
-            remedy = f"list it (auren_streamline_containers) and connect first, or say auren_takeover_leave=[{other.name}]"
-            yield StackError(f"{said}; {remedy}. {UNTOUCHED}", "neighbour", other.name)
+        lost = _lost(swap, other) if other.running and other.name not in mine else None
+        if lost:
+            said = f"{lost[0]}; {lost[1]}, or say auren_takeover_leave=[{other.name}]"
+            yield StackError(f"{said}. {UNTOUCHED}", "neighbour", other.name)
+
+
+def _lost(swap: Swap, other: Container) -> tuple[str, str] | None:
+    """How another container would lose it, and what is to be done; None when it would not.
+
+    It reaches it by a link, or over a network that it will not be on any more, and is not on the one that it will be on. A link on
+    Docker's own bridge leads to the old container for good: the other one does not start, nor run a command, while that is stopped (tried).
+    """
+    name, target, old = swap.name, swap.service.house.network, swap.old.container
+    ids, names = (name, old.name, old.id, old.id[:12]), [name, *swap.service.aliases]
+    legacy = {e.network for e in old.endpoints} - {target, *PREDEFINED}
+    if linked := _linked(other.links, ids):
+        said = f"{other.name} is linked to {name} (--link, as {linked[0]}): it would lose {name} and could not start again"
+        return said, f"make it anew on {target} without the link"
+    shared = sorted(legacy & {e.network for e in other.endpoints})
+    if shared and other.endpoint(target) is None:
+        said = f"{other.name} is on {shared[0]} with {name} and not on {target}: it would lose {name}"
+        return said, "list it (auren_streamline_containers) and connect first"
+    links = [link for e in other.endpoints if e.network in legacy for link in e.links]
+    if called := sorted(set(_linked(links, ids)) - set(names)):
+        said = f"{other.name} calls {name} {called[0]} by a link, and the new one has no such name on {target}: it would lose {name}"
+        return said, f"say auren_overrides={{{name}: {{aliases: [{', '.join([*swap.service.aliases, *called])}]}}}}"
+    return None
+
+
+def _linked(links: Iterable[str], names: Collection[str]) -> list[str]:
+    """Under which names these links lead to a container."""
+    return [alias or name for name, _colon, alias in (link.partition(":") for link in links) if name in names]
 
 
 def _patches(swap: Swap, choices: Choices) -> Iterator[StackError]:

@@ -73,6 +73,37 @@ def test_a_neighbour_that_would_lose_it(hand: HandRun) -> None:
     assert hand.run(hand.service("db"), check=True, leave=[hand.called("tool")]).status == 0
 
 
+def test_a_client_by_a_link(hand: HandRun) -> None:
+    """A link on Docker's own bridge leads to the old container, whichever networks both are on."""
+    quiet = ("--stop-signal", "SIGKILL", image("redis"), "sleep", "infinity")
+    docker("run", "-d", "--name", hand.called("db"), *quiet)
+    docker("run", "-d", "--name", hand.called("tool"), "--link", f"{hand.called('db')}:cache", *quiet)
+    for name in ("db", "tool"):
+        docker("network", "connect", hand.project.network, hand.called(name))
+    said = hand.refused(hand.service("db"))
+    assert said == (
+        "tool is linked to db (--link, as cache): it would lose db and could not start again; make it anew on NET without the link, or say "
+        "auren_takeover_leave=[tool]. Nothing was changed"
+    )
+    assert hand.run(hand.service("db"), check=True, leave=[hand.called("tool")]).status == 0
+
+
+def test_a_client_by_a_link_on_a_network_of_its_own(hand: HandRun) -> None:
+    """Such a link is a name on that network alone."""
+    hand.start("db", "--stop-signal", "SIGKILL", command=["sleep", "infinity"])
+    hand.start("tool", "--stop-signal", "SIGKILL", "--link", f"{hand.called('db')}:cache", command=["sleep", "infinity"])
+    said = hand.refused(hand.service("db"))
+    assert said == (
+        "tool calls db cache by a link, and the new one has no such name on NET: it would lose db; say auren_overrides={db: {aliases: "
+        "[cache]}}, or say auren_takeover_leave=[tool]. Nothing was changed"
+    )
+    assert hand.run(hand.service("db", aliases=["cache"]), check=True).status == 0
+    docker("network", "disconnect", hand.project.network, hand.called("tool"))
+    said = hand.refused(hand.service("db"))
+    assert said.startswith("tool is on home with db and not on NET: it would lose db; list it "), said
+    assert "\n" not in said
+
+
 def test_a_port_that_another_process_has(hand: HandRun) -> None:
     """Its own container does not run, so somebody else could take it."""
     hand.redis("db")
