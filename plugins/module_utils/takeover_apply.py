@@ -8,6 +8,7 @@ the same image and passes the gate. Whatever fails on the way, the old one is ba
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -304,16 +305,14 @@ class SwapApply(Apply):
                     before.restore()
 
     def _old_back(self) -> None:
-        before = self.swap.before
-        copies = self.swap.copies if self.making else ()
-        put_back(
-            self.engine,
-            Place(self.swap.name, self.house.project, self.old_name),
-            self.swap.old.container,
-            before,
-            copies,
-            self.observed.values,
-        )
+        """What the new one was told in its few seconds is saved if it can be; that it cannot keeps nobody from coming back."""
+        name, before = self.swap.name, self.swap.before
+        present = self.engine.container(name)
+        if before.redis and present and present.running and present.belongs(self.house.project):
+            with contextlib.suppress(StackError):
+                save_redis(self.engine, present.id, self.observed.values.get("redis_password", ""))
+        place = Place(name, self.house.project, self.old_name)
+        put_back(self.engine, place, self.swap.old.container, replace(before, redis=False), self.swap.copies if self.making else ())
 
 
 def copy_out(engine: Engine, old: Container, copy: Copy) -> None:

@@ -30,6 +30,16 @@ def test_a_full_disk_keeps_nobody_from_coming_back(hand: HandRun, lines: int) ->
     assert (hand.meant(), hand.keys("db")) == (before, keys)
 
 
+def test_a_new_redis_that_cannot_be_asked_keeps_nobody_from_coming_back(hand: HandRun) -> None:
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data")
+    before, keys = hand.meant(), hand.keys("db")
+    silent = {**SICK, "command": ["sh", "-c", "sleep 600; exec redis-server --appendonly yes --save ''"]}
+    result = hand.run(hand.service("db", volume, compose=silent, gate={"deadline": 3}))
+    assert "The old db runs again, as it was" in hand.short(str(result.msg))
+    assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])
+
+
 def test_what_starts_the_old_one_does_so_again(hand: HandRun, boot: Path) -> None:
     volume, line = hand.project.volume("data"), boot.read_text()
     hand.redis("db", "--volume", f"{volume}:/data")
