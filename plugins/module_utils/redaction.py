@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
-from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide, hide_words, is_secret, is_secret_key
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hidden_in, hide, hide_words, is_secret, values_in
 
 SHORT = 4  # characters: what is shorter is hidden only where it is held, else every text would be in pieces
 WORD = 8  # characters: what is shorter is looked for as a whole word
 LINE = 12  # characters of a line of a value of several lines that is a secret by itself
-_URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/?#:@,]*:([^\s/?#]+)(?=@)")
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:(-----END [A-Z ]*PRIVATE KEY-----)|\Z)", re.DOTALL)
 _TOKENS = (  # of well-known shape, whoever holds them; each begins with plain letters, which is found fast
     re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),  # JSON Web Token, RFC 7519
@@ -47,10 +45,6 @@ _HINTS = (
     "mysql",
     "mariadb",
     "curl",
-)
-_WORDS = r"pass|pwd|secret|token|credential|auth|(?:api|access|private)[-_]?key"
-_QUOTED = re.compile(  # a value in JSON, also in JSON that is a text in JSON, and in a dict of Python
-    rf"""(?i)((\\*["'])[\w.-]*(?:{_WORDS})[\w.-]*\2\s*:\s*)(\\*["'])(?!\3).*?(?<!\\)\3"""
 )
 _NAMED = {'"': ("quot", "34"), "'": ("apos", "39"), "&": ("amp", "38"), "<": ("lt", "60"), ">": ("gt", "62")}
 
@@ -87,10 +81,6 @@ def _hinted(line: str) -> bool:
     return any(hint in line for hint in _HINTS)
 
 
-def _hidden_line(line: str) -> str:
-    return hide(_QUOTED.sub(rf"\1\3{HIDDEN}\3", line))
-
-
 class Redactor:
     """Takes secrets out of texts. known: their values."""
 
@@ -110,7 +100,7 @@ class Redactor:
         text = self.values(_PRIVATE_KEY.sub(rf"\1{HIDDEN}\2", text))
         for token in _TOKENS:
             text = token.sub(HIDDEN, text)
-        return "\n".join(_hidden_line(line) if _hinted(line.lower()) else line for line in text.split("\n"))
+        return "\n".join(hide(line) if _hinted(line.lower()) else line for line in text.split("\n"))
 
     def values(self, text: str) -> str:
         """Without the known values alone."""
@@ -177,25 +167,8 @@ def started_with(raw: Mapping[str, Any]) -> set[str]:
     found: set[str] = set()
     pairs = [tuple(one.partition("=")[::2]) for one in config.get("Env") or []]
     for key, value in [*pairs, *(config.get("Labels") or {}).items()]:
-        if is_secret(key, value):
-            passwords = set(_passwords(value))
-            found |= passwords if passwords and not is_secret_key(key) else {value, *passwords}
+        found |= values_in(key, value)
     test = (config.get("Healthcheck") or {}).get("Test") or []
     for words in ([*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])], test):
-        found |= {one for word, shown in zip(words, hide_words(words)) for one in _hidden(word, shown)}
+        found |= {one for word, shown in zip(words, hide_words(words)) for one in hidden_in(word, shown)}
     return {one for one in found if one}
-
-
-def _passwords(value: str) -> Iterator[str]:
-    """In URLs: as they stand there and as they are meant."""
-    for match in _URL_PASSWORD.finditer(value):
-        yield from (match.group(1), unquote(match.group(1)))
-
-
-def _hidden(word: str, shown: str) -> Collection[str]:
-    """What of a word is not in it any more when it is shown."""
-    if shown == word:
-        return ()
-    found = re.fullmatch("(.+?)".join(map(re.escape, shown.split(HIDDEN))), word, re.DOTALL)
-    values = [one.strip("'\"") for one in found.groups()] if found else [word]
-    return [*values, *(unquote(one) for one in values)]

@@ -8,7 +8,7 @@ What is hidden too often costs a reader a word; what is shown once is no secret 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import unquote
 
 from ansible_collections.auren.stack.plugins.module_utils import secrets
@@ -17,22 +17,32 @@ HIDDEN = "****"
 _SECRET_WORDS = re.compile(
     r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN(?!IZ)|CREDENTIAL|JAAS|BASIC_?AUTH|(^|_)DSN(_|$)|(^|_)(PASS|PW|AUTH)$|_PWD$"
     r"|(API|PRIVATE|ACCESS|ENCRYPTION|SIGNING|MASTER|SESSION|ACCOUNT|SHARED)_?KEY"
+    # Any other …_KEY, but one of data, one that everybody may know (Python's images have GPG_KEY), and SandboxKey, a path of the Engine's.
+    r"|(^|_)(?!(PRIMARY|FOREIGN|UNIQUE|PARTITION|SHARD|SORT|RANGE|GROUP|MESSAGE|CACHE|PUBLIC|PUBLISHABLE|GPG|PGP|SANDBOX)_KEY$)[A-Z0-9]+_KEY$"
 )
+_KEY_FILE = re.compile(r"/[\w./-]*\.\w+")  # no key itself: neither base64 nor hexadecimal has a dot
 _NO_SECRET = {"", "true", "false", "yes", "no", "on", "off"}
 # scheme://user:password@ up to the last @ of the authority (WHATWG URL, "authority state").
 _URL_PASSWORD = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/?#:@,]*:)([^\s/?#]+)(?=@)")
 # The same with what belongs encoded into a URL; a port and a path are none.
 _LOOSE_URL = re.compile(r"://[^\s/?#:@]*:(?!\d{1,5}(?:[/?#,\s]|$))[^\s]*@")
-_INLINE = re.compile(r"(?i)(?:^|[\s;,?&\"'])[\w.-]*(?:password|passwd|pwd|secret|token|api_?key|access_?key)\s*[=:]\s*\S")
 _WORD = r"""(?:"(?:\\.|[^"\\])*"?|'[^']*'?|(?:\\.|[^\s'"\\])+)+"""
 _FLAG_WORDS = r"pass|pwd|secret|token|credential|auth|(?:api|access|private)[-_]?key|dsn"
+_QUOTED = re.compile(  # a value in JSON, also in JSON that is a text in JSON, and in a dict of Python
+    rf"""(?i)((\\*["'])[\w.-]*(?:{_FLAG_WORDS})[\w.-]*\2\s*:\s*)(\\*["'])(?!\3).*?(?<!\\)\3"""
+)
+# What only sounds like one: how initdb has users log in, where Java's login configuration is, a limit of a language model.
+_HARMLESS = (
+    r"(?!--auth(?:-local|-host)?[=\s](?:scram-sha-256|md5|trust|peer|ident|reject)\b"
+    r"|-Djava\.security\.auth\.login\.config=|[\w.-]*tokens\s*[=:\s]\s*\d+(?!\S))"
+)
 _SECRET_FLAG = re.compile(rf"(?i)-{{1,2}}(?:[\w.-]*(?:{_FLAG_WORDS})[\w.-]*|pw)")
 _SECRET_JOINED = re.compile(rf"(?is)(-{{0,2}}[\w.-]*(?:{_FLAG_WORDS})[\w.-]*=)(.+)")
 _SECRET_DIRECTIVE = re.compile(r"(?i)requirepass|masterauth")
 _SHOWN = (  # what is before a secret in a command, and the secret
-    re.compile(r"(?i)(authorization:\s*(?:(?:bearer|basic|token)\s+)?)([^\s'\"]+)"),
-    re.compile(rf"(?i)((?<![\w-])-{{1,2}}[\w.-]*(?:{_FLAG_WORDS})[\w.-]*(?:\s*=\s*|\s+))({_WORD})"),
-    re.compile(rf"(?i)((?<![\w.-])[\w.-]*(?:{_FLAG_WORDS})[\w.-]*\s*[=:]\s*)({_WORD})"),
+    re.compile(r"(?i)(authorization\s*[:=]\s*(?:(?:bearer|basic|token)\s+)?)([^\s'\"]+)"),
+    re.compile(rf"(?i)((?<![\w-]){_HARMLESS}-{{1,2}}[\w.-]*(?:{_FLAG_WORDS})[\w.-]*(?:\s*=\s*|\s+))({_WORD})"),
+    re.compile(rf"(?i)((?<![\w.-])(?<!://){_HARMLESS}[\w.-]*(?:{_FLAG_WORDS})[\w.-]*\s*[=:]\s*)({_WORD})"),
     re.compile(rf"(?i)(\b(?:requirepass|masterauth|(?:identified\s+by|password)(?=\s+['\"]))\s+)({_WORD})"),
     re.compile(rf"(\bredis-cli\b[^|;&]*?\s(?:-a|--pass)\s*)({_WORD})"),
     re.compile(rf"(\b(?:mysql|mariadb)[\w-]*\b[^|;&]*?\s-p)({_WORD})"),
@@ -52,7 +62,17 @@ def is_secret(key: str, value: str) -> bool:
         return bool(_LOOSE_URL.search(value))
     if value.isdigit() and key.upper().endswith("TOKENS"):
         return False  # a limit of a language model
-    return is_secret_key(key) or bool(_URL_PASSWORD.search(value) or _LOOSE_URL.search(value) or _INLINE.search(value))
+    if key.upper().endswith("KEY") and _KEY_FILE.fullmatch(value):
+        return False
+    return is_secret_key(key) or hide(value) != value
+
+
+def values_in(key: str, value: str) -> set[str]:
+    """What is secret of a value: all of it where its key says so, and what is hidden in it."""
+    if not is_secret(key, value):
+        return set()
+    found = set(hidden_in(value, hide(value)))
+    return {value, *found} if is_secret_key(key) else found
 
 
 # --- texts that are shown ----------------------------------------------------------------------------------------------
@@ -62,11 +82,21 @@ def hide(text: str, known: Iterable[str] = ()) -> str:
     """The text without what looks like a secret in it, and without these values wherever they are."""
     for value in sorted((one for one in set(known) if len(one) > 3), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
+    text = _QUOTED.sub(rf"\1\3{HIDDEN}\3", text)
     text = _URL_PASSWORD.sub(rf"\1{HIDDEN}", text)
     text = _LOOSE_URL.sub(f"://{HIDDEN}@", text) if _LOOSE_URL.search(text.replace(f"{HIDDEN}@", "")) else text
     for pattern in _SHOWN:
         text = pattern.sub(rf"\g<1>{HIDDEN}", text)
     return text
+
+
+def hidden_in(text: str, shown: str) -> Collection[str]:
+    """What of a text is not in it any more when it is shown, as it stands there and as it is meant in a URL."""
+    if shown == text:
+        return ()
+    found = re.fullmatch("(.+?)".join(map(re.escape, shown.split(HIDDEN))), text, re.DOTALL)
+    values = [one.strip("'\"") for one in found.groups()] if found else [text]
+    return [*values, *(unquote(one) for one in values)]
 
 
 def hide_words(words: Iterable[str], known: Iterable[str] = ()) -> list[str]:
@@ -126,7 +156,7 @@ def _url(key: str, value: str, names: _Names) -> str:
     """The value with placeholders for the passwords in its URLs; empty where something of it would stay, or would not come back exactly."""
     passwords = [match.group(2) for match in _URL_PASSWORD.finditer(value)]
     left = _URL_PASSWORD.sub(r"\1", value)
-    if not passwords or not all(_encodes(text) for text in passwords) or _LOOSE_URL.search(left.replace(":@", "@")) or _INLINE.search(left):
+    if not passwords or not all(_encodes(text) for text in passwords) or is_secret("", left.replace(":@", "@")):
         return ""
     return _URL_PASSWORD.sub(lambda match: f"{match.group(1)}<<secret:{names.of(key, unquote(match.group(2)))}:url>>", value)
 

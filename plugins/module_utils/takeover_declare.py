@@ -14,7 +14,7 @@ from ansible_collections.auren.stack.plugins.module_utils.data_places import hol
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.guards import kafka_properties
-from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide_words, is_secret, moved_secrets
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide_words, is_secret, moved_secrets, values_in
 from ansible_collections.auren.stack.plugins.module_utils.takeover import declared_program
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
 
@@ -26,12 +26,16 @@ TOPICS = "topics.txt"  # a file of the role kafka
 
 @dataclass
 class Told:
-    """variables: to paste. fragments: by service, what runs in Compose's words, with placeholders for secrets. unexpressed: sentences."""
+    """variables: to paste. fragments: by service, what runs in Compose's words, with placeholders for secrets. unexpressed: sentences.
+
+    secrets: values that are secret in the environments.
+    """
 
     variables: dict[str, Any] = field(default_factory=dict)
     fragments: dict[str, dict[str, Any]] = field(default_factory=dict)
     unexpressed: dict[str, list[str]] = field(default_factory=dict)
     problems: list[StackError] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set, repr=False)
 
 
 def tell(
@@ -50,8 +54,10 @@ def tell(
     told, merged = Told(), {name: dict(keys) for name, keys in overrides.items()}
     for name, old in olds.items():
         service = services[name]
-        environment, _secrets = moved_secrets(name, old.config.compose.get("environment") or {}, known)
+        held = old.config.compose.get("environment") or {}
+        environment, _secrets = moved_secrets(name, held, known)
         fragment = {**old.config.compose, **({"environment": environment} if environment else {}), "image": images[name]}
+        told.secrets |= {secret for key, value in held.items() for secret in values_in(key, value)}
         told.fragments[name] = without_secrets(fragment)
         told.unexpressed[name] = old.config.sentences
         if choices.get(name) == RUNNING:

@@ -95,6 +95,8 @@ failure:
   type: dict
 """
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -107,6 +109,7 @@ from ansible_collections.auren.stack.plugins.module_utils.journal import read_ru
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project import SecretReader
+from ansible_collections.auren.stack.plugins.module_utils.secrets import forms
 from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import unknown
 from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import DECLARED, RUNNING, TOPICS, tell, topic_variables
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import unfinished
@@ -136,6 +139,12 @@ def _topics(service: Service, old: Old, warnings: list[str]) -> dict[str, Any]:
         return {}
 
 
+def _not_to_be_shown(values: Iterable[str], variables: dict[str, Any]) -> set[str]:
+    """The forms of secrets that nothing printed may hold. What is short, or a word of the variables as well, would tear texts apart."""
+    exact = json.dumps(variables, ensure_ascii=False)
+    return {form for value in values if len(value) > 3 for form in forms(value) if form not in exact}
+
+
 def work(module: AnsibleModule) -> dict[str, Any]:
     params, engine = module.params, Engine()
     home = House(params["project"], params["project_dir"], params["network"])
@@ -147,11 +156,12 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     known = {value: name for name, values in reader.held().items() for value in values}
     images = {name: kept_image(old, params["patched"]) or old.ref for name, old in found.items()}
     told = tell(found, services, choices, images, params["copy"], params["overrides"], known)
-    raise_together(told.problems)
     warnings: list[str] = []
     for name, old in found.items():
         if services[name].role == "kafka" and old.container.running and choices.get(name) != RUNNING:
             told.variables.update(_topics(services[name], old, warnings))
+    module.no_log_values.update(_not_to_be_shown({*known, *told.secrets}, told.variables))
+    raise_together(told.problems)
     return {
         "changed": False,
         "actions": [],

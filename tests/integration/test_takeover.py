@@ -364,6 +364,18 @@ def test_a_label_that_is_a_secret_is_not_told(hand: HandRun) -> None:
     assert "s3cret-9" not in told.text + run_module("takeover_info", arguments, False).text
 
 
+def test_a_secret_of_the_environment_is_told_nowhere(hand: HandRun) -> None:
+    """Not by what reads like none, nor where a password stands that only the environment gives away."""
+    values = ("REDIS_ARGS=--requirepass s3cret-9", "LLM_KEY=s3cret-7")
+    name = hand.start("db", *(word for one in values for word in ("--env", one)), "--label", "note=s3cret-7 and s3cret-9")
+    arguments = hand.project.arguments(hand.service("db", "x"))
+    told = run_module("takeover_info", arguments, False)
+    assert told.status == 0, told.text
+    assert "s3cret" not in told.text
+    environment = told.output["fragments"][name]["environment"]
+    assert hand.short(environment["LLM_KEY"]).endswith("db_llm_key>>")
+
+
 def test_configuration_that_was_edited_in_the_container(hand: HandRun) -> None:
     """Long after its start: what an image writes at its start is no edit."""
     volume = hand.project.volume("data")

@@ -109,7 +109,10 @@ def inspected() -> dict[str, object]:
         "State": {"Health": {"Log": [{"Output": "tried in-env-12"}]}},
         "HostConfig": {"NetworkMode": "auren-network"},
         "Config": {
-            "Env": ["DB_PASSWORD=in-env-12", "URL=redis://:in%2Furl-123@cache:6379/0", "PORT=80", "API_KEY_FILE=/run/secrets/api"],
+            "Env": [
+                *("DB_PASSWORD=in-env-12", "URL=redis://:in%2Furl-123@cache:6379/0", "PORT=80", "API_KEY_FILE=/run/secrets/api"),
+                *("REDIS_ARGS=--requirepass in-options-1 --save 60 1", "LLM_KEY=in-key-123"),
+            ],
             "Labels": {"traefik.auth.token": "in-label-1", "auren.stack.service": "one"},
             "Cmd": ["--requirepass", "in-args-1", "--port", "6379"],
             "Entrypoint": ["sh", "-c", "exec app --api-key=in-words-1 --slow"],
@@ -119,6 +122,7 @@ def inspected() -> dict[str, object]:
 
 
 SECRETS = ("in-env-12", "in/url-123", "in%2Furl-123", "in-label-1", "in-args-1", "in-words-1", "in-test-1")
+SECRETS += ("in-options-1", "in-key-123")
 
 
 def test_what_a_container_was_started_with_is_known_and_hidden() -> None:

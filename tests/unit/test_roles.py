@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from ansible_collections.auren.stack.plugins.module_utils.expectations import OWN
 from ansible_collections.auren.stack.plugins.module_utils.layers import LAYERS
 from ansible_collections.auren.stack.plugins.module_utils.probes.registry import OPTIONS, PROBES
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import is_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml"))
@@ -161,6 +163,23 @@ def test_secrets_are_known(role: str) -> None:
     text = text_of(role)
     assert mounted | set(PLACEHOLDER.findall(text)) <= known
     assert len(PLACEHOLDER.findall(text)) == text.count("<<secret:"), "a placeholder is <<secret:NAME>>, with :url or :json"
+
+
+def environments(tree: Any) -> Iterator[tuple[str, str]]:
+    """Keys and values of what looks like an environment, wherever it stands."""
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        if isinstance(key, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", key):
+            yield key, str(value)
+        yield from environments(value)
+
+
+@pytest.mark.parametrize("role", SERVICE_ROLES)
+def test_only_what_holds_a_secret_is_taken_for_one(role: str) -> None:
+    values = load("wiring", "defaults/main.yml") | load(role, "defaults/main.yml") | load(role, "vars/main.yml")
+    found = [(key, re.sub(r"{{ (\w+) }}", lambda match: str(values[match[1]]), text)) for key, text in environments(values)]
+    if role == "kafka":
+        found += [(f"KAFKA_{name.upper().replace('.', '_')}", str(value)) for name, value in values["__kafka_properties"].items()]
+    assert [key for key, text in found if is_secret(key, text) != ("<<secret:" in text)] == []
 
 
 def test_every_wiring_variable_is_used() -> None:

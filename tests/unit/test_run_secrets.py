@@ -6,7 +6,7 @@ import re
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils import secrets
-from ansible_collections.auren.stack.plugins.module_utils.run_secrets import is_secret, is_secret_key, moved_secrets
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import hide, is_secret, is_secret_key, moved_secrets, values_in
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +26,8 @@ from hypothesis import strategies as st
             "apiToken",
             "a.passphrase",
         ),
-        *("KAFKA_SASL_JAAS_CONFIG", "ENCRYPTION_KEY", "GF_SECURITY_ADMIN_PASSWORD"),
+        *("KAFKA_SASL_JAAS_CONFIG", "ENCRYPTION_KEY", "GF_SECURITY_ADMIN_PASSWORD", "KAFKA_CFG_SSL_KEYSTORE_KEY", "GF_SECURITY_SECRET_KEY"),
+        *("OPENAI_KEY", "LLM_KEY", "ANTHROPIC_KEY", "llmKey", "PUBLIC_API_KEY", "MY_PUBLIC_AND_OTHER_KEY"),
     ],
 )
 def test_keys_of_secrets(key: str) -> None:
@@ -37,7 +38,8 @@ def test_keys_of_secrets(key: str) -> None:
     "key",
     [
         *("POSTGRES_PASSWORD_FILE", "TOKEN_FILE", "PWD", "PATH", "POSTGRES_USER", "COMPASS_URL", "TOKENIZERS_PARALLELISM", "KEY", "AUTHOR"),
-        *("POSTGRES_HOST_AUTH_METHOD", "PUBLIC_KEY", "LOG_LEVEL", ""),
+        *("POSTGRES_HOST_AUTH_METHOD", "PUBLIC_KEY", "LOG_LEVEL", "", "MONKEY", "KEY_PREFIX", "REDIS_EXPORTER_CHECK_KEYS"),
+        *("PRIMARY_KEY", "JWT_PUBLIC_KEY", "KAFKA_PARTITION_KEY", "sortKey", "FOREIGN_KEY", "GPG_KEY", "SandboxKey"),
     ],
 )
 def test_keys_of_no_secrets(key: str) -> None:
@@ -62,10 +64,39 @@ def test_keys_of_no_secrets(key: str) -> None:
         ("A_PASSWORD", "0", True),
         ("MAX_TOKENS", "4096", False),
         ("API_TOKENS", "a,b", True),
+        ("REDIS_ARGS", "--requirepass hunter2", True),
+        ("REDIS_ARGS", "--save 60 1 --appendonly yes", False),
+        ("X", "--db-password hunter2", True),
+        ("X", "redis-server --masterauth 'hunter2'", True),
+        ("X", '{"db": {"password": "hunter2"}}', True),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer hunter2", True),
+        ("LLM_KEY", "hunter2", True),
+        ("GF_SERVER_CERT_KEY", "/etc/grafana/grafana.key", False),
+        ("LLM_KEY", "/9Jk+Ab3/xyz==", True),
+        ("POSTGRES_INITDB_ARGS", "--data-checksums --auth-host=scram-sha-256 --auth-local trust", False),
+        ("KAFKA_OPTS", "-Xmx1g -Djava.security.auth.login.config=/etc/kafka/jaas.conf", False),
+        ("KAFKA_SASL_JAAS_CONFIG", 'org.apache.kafka.PlainLoginModule required username="a" password="hunter2";', True),
+        ("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "CONTROLLER:PLAINTEXT,CLIENT:SASL_PLAINTEXT", False),
+        ("AUTH_URL", "http://auth-service:8080/login", False),
+        ("MODEL_ARGS", "max_tokens=4096 top_p=1", False),
     ],
 )
 def test_values(key: str, value: str, secret: bool) -> None:
     assert is_secret(key, value) is secret
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("REDIS_ARGS", "--save '' --requirepass 'hunter2'", {"hunter2"}),
+        ("URL", "a://u:p%40w@h", {"p%40w", "p@w"}),
+        ("DSN", "a://u:pw@h", {"a://u:pw@h", "pw"}),
+        ("LLM_KEY", "hunter2", {"hunter2"}),
+        ("PORT", "80", set()),
+    ],
+)
+def test_what_is_secret_of_a_value(key: str, value: str, found: set[str]) -> None:
+    assert values_in(key, value) == found
 
 
 CASES: list[tuple[dict[str, str], dict[str, str], dict[str, str], dict[str, str]]] = [
@@ -88,6 +119,9 @@ CASES: list[tuple[dict[str, str], dict[str, str], dict[str, str], dict[str, str]
      {"auren_redis_a_token": "x", "auren_redis_a_token_2": "y"}),
     ({"A_TOKEN": "x"}, {"other": "auren_redis_a_token"}, {"A_TOKEN": "<<secret:auren_redis_a_token_2>>"}, {"auren_redis_a_token_2": "x"}),
     ({"TEXT": "see <<secret:x>>"}, {}, {"TEXT": "<<secret:auren_redis_text>>"}, {"auren_redis_text": "see <<secret:x>>"}),
+    ({"URL": "a://u:x@h --requirepass y"}, {}, {"URL": "<<secret:auren_redis_url>>"}, {"auren_redis_url": "a://u:x@h --requirepass y"}),
+    ({"REDIS_ARGS": "--requirepass y"}, {}, {"REDIS_ARGS": "<<secret:auren_redis_redis_args>>"},
+     {"auren_redis_redis_args": "--requirepass y"}),
     ({"P_FILE": "/run/x"}, {}, {"P_FILE": "/run/x"}, {}),
     ({"SENTRY_DSN": "https://k@s/1"}, {}, {"SENTRY_DSN": "<<secret:auren_redis_sentry_dsn>>"}, {"auren_redis_sentry_dsn": "https://k@s/1"}),
 ]  # fmt: skip
@@ -122,3 +156,10 @@ def test_a_secret_is_not_left_in_the_environment(value: str, key: str) -> None:
     if is_secret(key, value):
         assert moved[key] != value
         assert new
+
+
+@given(
+    st.lists(PIECES | st.sampled_from(["--password", "token=", "Authorization: Bearer ", '"secret": "x"', "-u "]), max_size=9).map("".join)
+)
+def test_what_is_hidden_already_is_no_secret(text: str) -> None:
+    assert hide(hide(text)) == hide(text)
