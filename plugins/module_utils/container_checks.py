@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from ansible_collections.auren.stack.plugins.module_utils import validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.files import legible
 from ansible_collections.auren.stack.plugins.module_utils.host_state import outside_networks
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Network
 
@@ -56,7 +57,7 @@ def seen_of(engine: Engine, service: Service, containers: Collection[Container],
     """Reads what is not in a reading of all containers and networks."""
     container = next((one for one in containers if one.name == service.name), None)
     image = engine.image(service.image) if service.image else None
-    edited = engine.edited(container, CODE) if container and container.running else []
+    edited = [legible(path) for path in engine.edited(container, CODE)] if container and container.running else []
     return Seen(container, networks, image.id if image else "", edited, containers, time.time())
 
 

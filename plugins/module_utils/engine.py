@@ -180,7 +180,10 @@ class Engine:
         return " ".join(str(log[-1].get("Output", "")).split()) if log else ""
 
     def edited(self, container: Container, places: tuple[str, ...]) -> list[str]:
-        """Paths below these places that differ from the container's image, without those that are only on the way to another."""
+        """Paths below these places that differ from the container's image, without those that are only on the way to another.
+
+        As ``layer.changed`` tells them: for people see ``files.legible``.
+        """
         read = layer.changed(container.upper, places)
         if read is not None:
             return read

@@ -13,6 +13,7 @@ from typing import Callable
 
 from ansible_collections.auren.stack.plugins.module_utils.compose_cli import PATHS
 from ansible_collections.auren.stack.plugins.module_utils.evidence import Evidence
+from ansible_collections.auren.stack.plugins.module_utils.files import legible
 from ansible_collections.auren.stack.plugins.module_utils.journal import journal_directory, read_runs
 from ansible_collections.auren.stack.plugins.module_utils.version import VERSION
 
@@ -41,7 +42,7 @@ def gather(project: Path, into: Evidence, run: Run, also: Iterable[str] = ()) ->
     into.read("engine.log", lambda: _engine_log(run))
     with into.tried("project"):
         for path in _files(project):
-            into.read(f"project/{path.relative_to(project)}", lambda path=path: _text(path))  # type: ignore[misc]
+            into.read(f"project/{legible(path.relative_to(project))}", lambda path=path: _text(path))  # type: ignore[misc]
     into.read("project/secrets.txt", lambda: "\n".join(_modes(project / "secrets")))
     into.read("journal/runs.txt", lambda: runs(project))
     with into.tried("journal"):

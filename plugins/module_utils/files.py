@@ -44,6 +44,11 @@ def difference(wanted: WantedFile) -> str:
     return ""
 
 
+def legible(path: str | bytes | os.PathLike[str]) -> str:
+    """A path as text for people and records: what of a name is no UTF-8 cannot be written there. It need not lead to the file any more."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def read_text(path: Path) -> str | None:
     """The file's text, or None when there is none."""
     try:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 def changed(upper: str, places: tuple[str, ...]) -> list[str] | None:
     """Paths below these places, as the container sees them, that were added, changed or deleted; None where the layer cannot be read.
 
-    A deleted directory is told once. Sorted.
+    A deleted directory is told once. Sorted. As they lie on the host, whatever their bytes are: see ``files.legible``.
     """
     if not upper or not os.access(upper, os.R_OK | os.X_OK):
         return None

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ansible_collections.auren.stack.plugins.module_utils.files import legible
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Text
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Container
 
@@ -42,7 +43,7 @@ def mounted_texts(container: Container) -> Iterator[Text]:
     for source in (one for one in container.binds if not one.startswith(NOT_WRITTEN) and one != "/"):
         for path in _files(Path(source)):
             for number, line in enumerate(_lines(path), 1):
-                yield Text(container.name, f"{path}:{number} of {container.name}", line)
+                yield Text(container.name, f"{legible(path)}:{number} of {container.name}", line)
 
 
 def compose_texts(containers: tuple[Container, ...]) -> Iterator[Text]:

@@ -17,7 +17,7 @@ from ansible_collections.auren.stack.plugins.module_utils.data_places import Mou
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.files import read_text
+from ansible_collections.auren.stack.plugins.module_utils.files import legible, read_text
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Container, split_env
 from ansible_collections.auren.stack.plugins.module_utils.references import LABEL_COMPOSE_FILES, LABEL_COMPOSE_SERVICE
@@ -126,7 +126,7 @@ def _edited(engine: Engine, container: Container) -> list[str]:
         found += [
             path for path in engine.edited(container, FURTHER) if path not in ITS_OWN and not _by_start(container.upper + path, started)
         ]
-    return sorted(set(found))
+    return sorted({legible(path) for path in found})
 
 
 def _by_start(path: str, started: Sequence[float]) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.files import legible
 
 CHUNK = 1 << 20
 KINDS = {stat.S_IFREG: b"f", stat.S_IFDIR: b"d", stat.S_IFLNK: b"l", stat.S_IFIFO: b"p", stat.S_IFCHR: b"c", stat.S_IFBLK: b"b"}
@@ -139,7 +140,7 @@ def _detail(path: bytes, found: os.stat_result) -> bytes:
             with open(path, "rb") as source:
                 return content_digest(source)
         except OSError as error:
-            name = os.fsdecode(path)
+            name = legible(path)
             raise StackError(f"cannot read {name}: {error.strerror}", "read", name, str(error)) from error
     if stat.S_ISLNK(found.st_mode):
         return os.readlink(path)

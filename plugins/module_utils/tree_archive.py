@@ -18,6 +18,7 @@ from typing import Callable, cast
 
 from ansible_collections.auren.stack.plugins.module_utils import tree
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.files import legible
 from ansible_collections.auren.stack.plugins.module_utils.tree import CHUNK, Owner, Readable
 
 BLOCK = tarfile.BLOCKSIZE
@@ -147,7 +148,7 @@ class _Unpacker:
             for part in parent.split(b"/"):
                 walked = os.path.join(walked, part)
                 if not stat.S_ISDIR(os.lstat(os.path.join(self.root, walked)).st_mode):
-                    raise _refused(f"{os.fsdecode(relative)} leads through {os.fsdecode(walked)}, which is no directory")
+                    raise _refused(f"{legible(relative)} leads through {legible(walked)}, which is no directory")
             self.safe.add(parent)
         return os.path.join(self.root, relative)
 
@@ -159,7 +160,7 @@ class _Unpacker:
             self.directories.append((path, member))
             return
         if os.path.lexists(path):
-            raise _refused(f"{os.fsdecode(relative)} is there already")
+            raise _refused(f"{legible(relative)} is there already")
         if member.islnk():
             os.link(self.place(_relative(member.linkname, self.strip)), path, follow_symlinks=False)
             return
@@ -250,7 +251,7 @@ def _content(path: bytes, length: int) -> Iterator[bytes]:
         while left:
             chunk = source.read(min(left, CHUNK))
             if not chunk:
-                name = os.fsdecode(path)
+                name = legible(path)
                 raise StackError(f"{name} became shorter while it was read: stop what writes to it", "read", name)
             left -= len(chunk)
             yield chunk

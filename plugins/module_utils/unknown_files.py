@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service, definition_of, service_paths
+from ansible_collections.auren.stack.plugins.module_utils.files import legible
 
 # What Compose would read in the place of docker-compose.yml, or beside it, when somebody calls it there.
 READ_BY_COMPOSE = (
@@ -30,7 +31,7 @@ def unknown_files(directory: Path, services: Collection[Service]) -> list[tuple[
     found = [str(directory / name) for name in READ_BY_COMPOSE if os.path.lexists(directory / name)]
     found += [path for place in PLACES for path in _files(directory / place) if path not in known and not _within(path, owned)]
     told = [(next((name for place, name in owner.items() if _within(path, [place])), ""), path) for path in found]
-    return sorted((name, os.path.relpath(path, directory)) for name, path in told)
+    return sorted((name, legible(os.path.relpath(path, directory))) for name, path in told)
 
 
 def _files(place: Path) -> Iterator[str]:

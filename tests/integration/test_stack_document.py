@@ -127,6 +127,13 @@ def wait_for_run(project: Project, count: int) -> None:
         time.sleep(0.05)
 
 
+def test_a_file_whose_name_is_no_utf8_is_told(project: Project) -> None:
+    project.do(project.service("one"))
+    docker("exec", "-u", "root", project.called("one"), "sh", "-c", "mkdir -p /app; echo x >/app/caf$(printf '\\351').txt")
+    found = [one for one in document(project).output["document"]["remarks"] if one["target"] == project.called("one")]
+    assert "/app/caf\ufffd.txt was changed inside the running container" in str(found)
+
+
 @pytest.mark.parametrize("stranger", [True, False])
 def test_who_is_not_declared_stands_apart(project: Project, stranger: bool) -> None:
     project.do(project.service("one"))
