@@ -9,6 +9,7 @@ does not have either, or what is no content: times, extended attributes, whether
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -22,6 +23,8 @@ from ansible_collections.auren.stack.plugins.module_utils.errors import StackErr
 from ansible_collections.auren.stack.plugins.module_utils.files import legible
 
 CHUNK = 1 << 20
+# How it is told that what was listed a moment ago is not there, or no directory, any more; the last of them by /proc.
+GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
 KINDS = {stat.S_IFREG: b"f", stat.S_IFDIR: b"d", stat.S_IFLNK: b"l", stat.S_IFIFO: b"p", stat.S_IFCHR: b"c", stat.S_IFBLK: b"b"}
 
 
@@ -51,35 +54,41 @@ class Owner:
 Entry = tuple[bytes, os.stat_result]  # the path from the root of the tree, b"." for the root itself
 
 
-def entries(path: str) -> Iterator[Entry]:
+def entries(path: str, passed: tuple[type[OSError], ...] = ()) -> Iterator[Entry]:
     """Everything in a tree but its sockets, a directory before what is in it, sorted within it. Symbolic links are not followed.
 
-    Raises StackError when it cannot be read.
+    passed: errors over which what is in the tree is passed. Raises StackError when it cannot be read.
     """
     root = os.fsencode(path)
     try:
         yield b".", os.lstat(root)
-        yield from _below(root, b"")
+        yield from _below(root, b"", passed)
     except OSError as error:
         raise StackError(f"cannot read the directory {path}: {error.strerror or error}", "read", path, str(error)) from error
 
 
-def _below(root: bytes, inner: bytes) -> Iterator[Entry]:
-    for name in sorted(os.listdir(os.path.join(root, inner))):
+def _below(root: bytes, inner: bytes, passed: tuple[type[OSError], ...]) -> Iterator[Entry]:
+    names: list[bytes] = []
+    with contextlib.suppress(*passed):
+        names = sorted(os.listdir(os.path.join(root, inner)))
+    for name in names:
         one = os.path.join(inner, name)
-        found = os.lstat(os.path.join(root, one))
+        try:
+            found = os.lstat(os.path.join(root, one))
+        except passed:
+            continue
         if stat.S_ISSOCK(found.st_mode):
             continue
         yield one, found
         if stat.S_ISDIR(found.st_mode):
-            yield from _below(root, one)
+            yield from _below(root, one, passed)
 
 
 def size(path: str) -> Size:
-    """How much is in a tree. Raises StackError when it cannot be read."""
+    """How much is in a tree that may be at work: what goes meanwhile does not count. Raises StackError when it cannot be read."""
     seen: dict[tuple[int, int], int] = {}
     files = 0
-    for _name, found in entries(path):
+    for _name, found in entries(path, GONE):
         if stat.S_ISREG(found.st_mode):
             files += 1
             seen[found.st_dev, found.st_ino] = found.st_size

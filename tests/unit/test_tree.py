@@ -269,6 +269,35 @@ def test_sizes_count_a_file_with_two_names_once(tmp_path: Path) -> None:
     assert tree.size(str(tmp_path)) == tree.Size(5, 2)
 
 
+@pytest.mark.parametrize(
+    ("moment", "gone"), [("after /", "file"), ("after /", "wal"), ("before /wal", "wal"), ("after /wal", "wal/old"), ("after /wal", "wal")]
+)
+def test_what_goes_meanwhile_is_not_measured_and_not_copied(
+    moment: str, gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """moment: of the listing of a directory, at which a server at work removes it."""
+    place = tmp_path / gone
+    listed = os.listdir
+
+    def listing(path: bytes) -> list[bytes]:
+        found = listed(path) if "after" in moment else None
+        if path.endswith(moment.split()[1].encode()) and place.exists():
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+        return listed(path) if found is None else found
+
+    def work(of: Callable[[str], Any]) -> Any:
+        (tmp_path / "wal").mkdir(exist_ok=True)
+        for name in ("kept", "file", "wal/old"):
+            (tmp_path / name).write_text("123")
+        return of(str(tmp_path))
+
+    monkeypatch.setattr(os, "listdir", listing)
+    assert work(tree.size) == tree.Size(6, 2)
+    for strict in (tree.checksum, lambda path: b"".join(tree_archive.pack(path))):
+        with pytest.raises(StackError, match="No such file"):
+            work(strict)
+
+
 def test_what_is_not_there_is_told() -> None:
     for work in (tree.checksum, tree.size, tree.clear, lambda path: b"".join(tree_archive.pack(path))):
         with pytest.raises(StackError, match="/nowhere/at/all: No such file"):
