@@ -130,10 +130,9 @@ class Engine:
         return Snapshot(self.version, full, volumes)
 
     def container(self, name: str) -> Container | None:
-        try:
-            return container_from_inspect(self._located(self.api.inspect_container(name)))
-        except docker.errors.NotFound:
-            return None
+        """None when there is none. Raises StackError when the Engine does not answer: that says nothing about the container."""
+        raw = self.inspect(name)
+        return container_from_inspect(raw) if raw is not None else None
 
     def containers(self) -> list[Container]:
         """All containers, in any state, with everything an inspect knows: the list alone has no aliases and no environment."""

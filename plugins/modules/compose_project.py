@@ -144,6 +144,8 @@ def settle(engine: Engine, services: dict[str, Service]) -> None:
     try:
         Gate(engine, services).wait(sick)
     except StackError as error:
+        if error.kind != "gate":
+            raise
         raise StackError(
             f"{error.target} is as declared but does not serve: {error.message}\n{error.detail or evidence(engine, error.target)}",
             "not_serving",
