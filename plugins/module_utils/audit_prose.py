@@ -50,8 +50,16 @@ SCRAPE = re.compile(
     r"\bprometheus\b[^.]{0,60}?\b(?:scrapes?|scraping|collects? metrics (?:from|of)|pulls? metrics from|monitors)\b(.*)", re.IGNORECASE
 )
 SCRAPED = re.compile(r"\b(?:is|are)\s+(?:all\s+)?scraped by\b[^.]{0,30}prometheus", re.IGNORECASE)
+# "every 15 seconds" and "each scrape interval" say how often.
+OFTEN = (
+    r"[\s`*~(<]*(?:\d|(?:(?!(?:each|every|services?|containers?|components?)\b)\w+[\s_-]+){0,2}?"
+    r"(?:milliseconds?|seconds?|secs?|minutes?|mins?|hours?|days?|times?|intervals?|cycles?|rounds?)\b)"
+)
+# "each on port 8000" is each of those that were named, "all metrics of x" what of it.
 EVERYTHING = re.compile(
-    r"\b(all|every|each|everything)\b(?: \w+){0,3}? ?\b(services?|containers?|components?|everything)?\b", re.IGNORECASE
+    rf"\bevery\b(?!{OFTEN})|\beach\b(?!{OFTEN}|\s+(?:on|at|with|via|over|through)\b)|\ball\b(?!\s+(?:the\s+time|times|day|metrics)\b)"
+    r"|\beverything\b",
+    re.IGNORECASE,
 )
 WHOLE = re.compile(
     r"\b(?:all|every)\b(?:\s+(?:of\s+the|the|our|\d+|\w+)){0,2}\s+(?:services?|containers?|components?|systems?)\b"
