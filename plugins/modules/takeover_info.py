@@ -78,7 +78,7 @@ variables:
   type: dict
   sample: {"auren_postgres_volume": "postgres_data", "postgres_image": "timescale/timescaledb:2.14.2-pg16"}
 variables_text:
-  description: RV(variables) as YAML.
+  description: RV(variables) as YAML. What Ansible would take for a template, as in a label, is marked C(!unsafe).
   returned: success
   type: str
 fragments:
@@ -115,7 +115,7 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover_declare impor
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import unfinished
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import kept_image, legacy
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds
-from ansible_collections.auren.stack.plugins.module_utils.yaml_text import dump
+from ansible_collections.auren.stack.plugins.module_utils.yaml_text import inventory
 
 
 def _choices(given: dict[str, Any]) -> dict[str, str]:
@@ -167,7 +167,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         "actions": [],
         "warnings": warnings,
         "variables": told.variables,
-        "variables_text": dump(told.variables) if told.variables else "",
+        "variables_text": inventory(told.variables) if told.variables else "",
         "fragments": told.fragments,
         "unexpressed": {name: sentences for name, sentences in told.unexpressed.items() if sentences},
     }

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 
 from tests.integration.hand_run import SERVER, TAKEOVER, HandRun, mountpoint
 from tests.integration.harness import ROOT, docker, image, module_command, module_environment, module_input, run_module
@@ -342,6 +343,17 @@ def test_a_run_that_was_cut_off_at_the_gate_is_brought_to_its_end(hand: HandRun)
     assert again.status != 0, again.text
     assert "db did not pass the gate: it is starting after 4 s. The old db runs again, as it was" in hand.short(str(again.output["msg"]))
     assert (hand.meant(), hand.keys("db")) == (before, keys)
+
+
+def test_what_looks_like_a_template_is_pasted_as_it_is(hand: HandRun) -> None:
+    words = ("--log-opt", "tag={{.Name}}", "--label", "note={{ lookup('pipe', 'id') }}", "--env", "FORMAT={% raw %}", "--env", "PLAIN=1")
+    name = hand.start("db", *words)
+    told = run_module("takeover_info", {**hand.project.arguments(hand.service("db", "x")), "choices": {name: "running"}}, False)
+    assert told.status == 0, told.text
+    text = told.output["variables_text"]
+    assert 'tag: !unsafe "{{.Name}}"' in text
+    assert text.count("!unsafe") == 3
+    assert DataLoader().load(text) == told.output["variables"]
 
 
 def test_data_in_the_layer_of_what_is_to_stay_as_it_runs(hand: HandRun) -> None:

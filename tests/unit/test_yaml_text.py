@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.auren.stack.plugins.module_utils.yaml_text import dump
+from ansible_collections.auren.stack.plugins.module_utils.yaml_text import dump, inventory
 
 NASTY = [
     *[
@@ -85,3 +88,32 @@ def test_it_reads_like_what_a_person_would_write() -> None:
         'services:\n  one:\n    image: "redis:7"\n    command:\n      - a\n      - "b c"\n    ports: []\n    x: {}\n'
         '    m: 1\n    "on": true\n    l:\n      - a: 1\n        b:\n          - 2\n'
     )
+
+
+TEMPLATES = ["{{.Name}}", "{{ lookup('pipe', 'touch MARK') }}", "{% set x = 1 %}y", "a {# b", "#jinja2: x\n{{ 1 }}", "é\u2028{{ 'q\"' }}\\"]
+PLAY = """\
+- hosts: localhost
+  gather_facts: false
+  vars_files: [taken-over.yml]
+  tasks:
+    - ansible.builtin.set_fact: {again: "{{ variables | combine({'more': 1}) }}"}
+    - ansible.builtin.copy: {content: "{{ [variables, again] | to_json }}", dest: "{{ playbook_dir }}/read.json"}
+"""
+
+
+def test_ansible_reads_what_a_container_says_and_evaluates_nothing_of_it(tmp_path: Path) -> None:
+    variables = {"n": 1, "plain": "a b", "list": [*TEMPLATES, {TEMPLATES[1]: TEMPLATES[1]}], "deep": {"a": {"b": TEMPLATES[1]}}}
+    variables = json.loads(json.dumps(variables).replace("MARK", str(tmp_path / "evaluated")))
+    (tmp_path / "taken-over.yml").write_text(inventory({"variables": variables}))
+    (tmp_path / "play.yml").write_text(PLAY)
+    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "play.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((tmp_path / "read.json").read_text()) == [variables, {**variables, "more": 1}]
+    assert not (tmp_path / "evaluated").exists()
+
+
+def test_only_what_looks_like_a_template_is_marked() -> None:
+    plain = {"a": ["}} {", "{ {", "${x}", "", 1, None, True], "{{ k }}": {}}
+    assert inventory(plain) == dump(plain)
+    assert inventory({"tag": "{{.Name}}", "list": ["{% x"]}) == 'tag: !unsafe "{{.Name}}"\nlist:\n  - !unsafe "{% x"\n'
