@@ -9,7 +9,7 @@ nothing is declared is no difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import definition
@@ -48,7 +48,7 @@ def differing(service: Service, raw: Mapping[str, Any], image: Mapping[str, Any]
     if "extends" in service.compose:
         return []
     secret, wanted = definition.secret_environment(service), _wanted(service, image.get("Config") or {})
-    running = dict(compose_of(_as_asked(raw), image, info).compose)
+    running = dict(compose_of(_as_asked(raw, _named(wanted)), image, info).compose)
     running["environment"] = {key: value for key, value in (running.get("environment") or {}).items() if key not in secret}
     config = raw.get("Config") or {}
     running.update(_process(config.get("Entrypoint"), config.get("Cmd")))
@@ -90,15 +90,21 @@ def _inherited(image: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, "volumes": list(config.get("Volumes") or {})}
 
 
-def _as_asked(raw: Mapping[str, Any]) -> dict[str, Any]:
+def _named(wanted: Mapping[str, Any]) -> set[str]:
+    """What is mounted by name. A volume that the Engine named is one of these when it was adopted."""
+    return {str(one.get("source") if isinstance(one, Mapping) else one).partition(":")[0] for one in wanted.get("volumes") or []}
+
+
+def _as_asked(raw: Mapping[str, Any], named: Collection[str]) -> dict[str, Any]:
     """The container with its mounts as they were asked for: how one is propagated, and the name of one without a name, the Engine chose."""
     words = [text.split(":") for text in (raw.get("HostConfig") or {}).get("Binds") or []]
     flags = {fields.clean_path(parts[1]): parts[2].split(",") for parts in words if len(parts) > 2}
     mounts = []
     for point in raw.get("Mounts") or []:
         asked = point.get("Propagation") in flags.get(str(point["Destination"]), ())
-        name = "volume" if ANONYMOUS.fullmatch(str(point.get("Name") or "")) else point.get("Name")
-        mounts.append({**point, "Name": name, "Propagation": point.get("Propagation") if asked else ""})
+        name = str(point.get("Name") or "")
+        chosen = ANONYMOUS.fullmatch(name) and name not in named
+        mounts.append({**point, "Name": "volume" if chosen else name, "Propagation": point.get("Propagation") if asked else ""})
     return {**raw, "Mounts": mounts}
 
 

@@ -63,6 +63,8 @@ def test_an_anonymous_volume_is_adopted_by_its_name(hand: HandRun) -> None:
     twice(hand, hand.service("db", mount["Name"]))
     assert hand.keys("db") == keys
     assert [m["Name"] for m in hand.containers()["db"]["Mounts"]] == [mount["Name"]]
+    seen = run_module("stack_info", {"project_dir": str(hand.project.directory)})
+    assert [one["line"] for one in seen.output["findings"] if one["kind"] == "field"] == []
 
 
 def test_an_anonymous_volume_is_copied_where_that_is_wished(hand: HandRun) -> None:

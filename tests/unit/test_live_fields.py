@@ -74,6 +74,8 @@ AS_DECLARED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "a volume without a name": ({"volumes": ["/cache"]}, {"mounts": [UNNAMED, volume("/cache", "e" * 64)]}),
     "the image's volume with a name": ({"volumes": ["kept:/data"]}, {"mounts": [volume("/data", "kept")]}),
+    "a volume without a name that was adopted by the one that the Engine gave it": ({"volumes": [f"{OTHER}:/data"]}, {}),
+    "the same in other words": ({"volumes": [{"type": "volume", "source": OTHER, "target": "/data"}]}, {}),
     "ports, which are told elsewhere": ({"ports": ["80:80"]}, {}),
 }
 
@@ -117,6 +119,11 @@ BY_HAND: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "volumes /x /opt/x, declared /opt/x:ro",
     ),
     "another volume": ({"volumes": ["kept:/data"]}, {}, "volumes /data volume, declared kept"),
+    "a volume of nobody in the place of an adopted one": (
+        {"volumes": [f"{'a' * 64}:/data"]},
+        {},
+        f"volumes /data volume, declared {'a' * 64}",
+    ),
     "privileges": ({"cap_drop": ["ALL"]}, {"host": {"Privileged": True}}, "cap_drop; privileged"),
     "a health check": ({}, {"config": {"Healthcheck": {"Test": ["NONE"]}}}, "healthcheck.test"),
     "labels": ({"labels": {"x": "1"}}, {}, "labels x"),
