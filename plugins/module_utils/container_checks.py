@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from ansible_collections.auren.stack.plugins.module_utils import validate
+from ansible_collections.auren.stack.plugins.module_utils import traces, validate
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.files import legible
@@ -22,7 +22,6 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Container
 FRESH = 60.0  # seconds: a restart that is not longer ago is told
 LOOP = 3  # restarts, the last of them fresh, that are called a loop
 CODE = ("/app", "/srv", "/usr/lib", "/usr/local", "/opt/venv")  # programs; elsewhere images write by themselves, or something is mounted
-CACHES = ("__pycache__", ".cache", ".pyc", ".lock", ".pid")
 
 
 @dataclass(frozen=True)
@@ -174,4 +173,4 @@ def _content(service: Service, seen: Seen) -> Iterator[Finding]:
 
 def _by_hand(path: str) -> bool:
     """Code that somebody changed: a patch, or a package that was installed."""
-    return any(path.startswith(f"{place}/") for place in CODE) and not any(word in path for word in CACHES)
+    return any(path.startswith(f"{place}/") for place in CODE) and not traces.left(path)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.auren.stack.plugins.module_utils import container_checks, proc_net, starters
+from ansible_collections.auren.stack.plugins.module_utils import container_checks, proc_net, starters, traces
 from ansible_collections.auren.stack.plugins.module_utils.data_places import Mount, Program, directories, mounts
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
@@ -96,7 +96,7 @@ def read(engine: Engine, system: Mapping[str, Any], service: Service, container:
     image = engine.inspect_image(container.image_id)
     program = program_of(engine, raw)
     live = _live(service.role, container)
-    edited = _edited(engine, container) if image is not None else []
+    edited = hot_patches(engine, container) if image is not None else []
     places = [live] if live else directories(service.role, program)
     return Old(
         service.name,
@@ -118,15 +118,15 @@ def _listens(container: Container, raw: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(sorted(exposed & proc_net.listening(container.pid))) if container.running else ()
 
 
-def _edited(engine: Engine, container: Container) -> list[str]:
+def hot_patches(engine: Engine, container: Container) -> list[str]:
     """Files of programs that are not as in the image; elsewhere, those that were not written while a container of it starts."""
-    found = [path for path in engine.edited(container, container_checks.CODE) if not any(word in path for word in container_checks.CACHES)]
+    found = engine.edited(container, container_checks.CODE)
     if container.upper and os.path.isdir(container.upper):
         started = [container_checks.moment(text) for text in (container.started_at, container.created_at)]
         found += [
             path for path in engine.edited(container, FURTHER) if path not in ITS_OWN and not _by_start(container.upper + path, started)
         ]
-    return sorted({legible(path) for path in found})
+    return sorted({legible(path) for path in found if not traces.left(path)})
 
 
 def _by_start(path: str, started: Sequence[float]) -> bool:

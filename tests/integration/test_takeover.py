@@ -390,6 +390,19 @@ def test_a_secret_of_the_environment_is_told_nowhere(hand: HandRun) -> None:
     assert hand.short(environment["LLM_KEY"]).endswith("db_llm_key>>")
 
 
+def test_what_shells_and_programs_leave_behind_is_no_edit(hand: HandRun) -> None:
+    """Long after its start, too. Code in a folder of that name is code."""
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data")
+    paths = "/root/.psql_history /root/.ash_history /app/error.log /opt/x/logs/access.log.1"
+    made = f"mkdir -p /app/logs /opt/x/logs; touch -d 2001-01-01 {paths}"
+    docker("exec", "-u", "root", hand.called("db"), "sh", "-c", f"{made} /app/logs/handler.py")
+    said = hand.refused(hand.service("db", volume))
+    assert said.startswith("db was edited while it ran: /app/logs/handler.py; "), said
+    docker("exec", "-u", "root", hand.called("db"), "rm", "/app/logs/handler.py")
+    hand.do(hand.service("db", volume))
+
+
 def test_configuration_that_was_edited_in_the_container(hand: HandRun) -> None:
     """Long after its start: what an image writes at its start is no edit."""
     volume = hand.project.volume("data")

@@ -124,6 +124,9 @@ def test_files_that_somebody_edited() -> None:
         "/run/a.pid",
         "/app/__pycache__/a.cpython-313.pyc",
         "/root/.cache/x",
+        "/app/error.log",
+        "/app/logs/access",
+        "/app/.python_history",
     ]
     assert found(edited=quiet) == []
     hot = [*quiet, "/app/main.py", "/app/a.py", "/usr/lib/b.py", "/usr/local/c.py"]
