@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ansible_collections.auren.stack.plugins.module_utils.model import Container, Network
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Network, Pool
 from ansible_collections.auren.stack.plugins.module_utils.network_plan import Route
 from ansible_collections.auren.stack.plugins.module_utils.topology import LABEL_TEMPORARY, Attachment, Key, pending, topology_of
 
 ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]|/\d)")
 GATEWAY_API = (1, 48)  # from here on an endpoint says itself how much it wants to be the gateway
+LINE = re.compile(r":\d+(?=( of \S+)?$)")
 OWN_NAMESPACE = ("", "default", "bridge")
 
 
@@ -68,6 +69,11 @@ class Text:
     where: str
     text: str
 
+    @property
+    def place(self) -> str:
+        """``where`` without the number of a line, which is another one after an edit above it."""
+        return LINE.sub("", self.where)
+
     def __repr__(self) -> str:
         return f"Text({self.owner}, {self.where})"
 
@@ -117,10 +123,29 @@ class HostState:
         return sorted(c.name for c in self.containers if network and c.network_mode in (network.name, network.id))
 
     def address_users(self, name: str) -> list[str]:
-        """Where an address of this network is written down."""
+        """Where an address of this network is written down; also that of its gateway, which is the host's: it goes with the network."""
+        return [text.where for text in self._addressing(name)]
+
+    def container_address_users(self, name: str) -> list[str]:
+        """The places, sorted, where an address is written down that a container has or may get on this network."""
+        network = self.network(name)
+        gateways = {_gateway(pool) for pool in network.pools} if network else set()
+        return sorted({text.place for text in self._addressing(name, gateways)})
+
+    def _addressing(self, name: str, without: Collection[str] = ()) -> Iterator[Text]:
         network = self.network(name)
         subnets = [ipaddress.ip_network(subnet) for subnet in network.subnets] if network else []
-        return [text.where for text in self.texts if any(_within(address, subnets) for address in ADDRESS.findall(text.text))]
+        for text in self.texts:
+            if any(address not in without and _within(address, subnets) for address in ADDRESS.findall(text.text)):
+                yield text
+
+
+def _gateway(pool: Pool) -> str:
+    """Where nobody gave one, the Engine takes the first address of the range, and its list of networks does not tell of it (Docker 26)."""
+    if pool.gateway:
+        return pool.gateway.partition("/")[0]
+    subnet, first = ipaddress.ip_network(pool.subnet), ipaddress.ip_network(pool.ip_range or pool.subnet)[0]
+    return str(first + (first == subnet.network_address))
 
 
 def _within(address: str, subnets: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:

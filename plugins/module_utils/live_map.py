@@ -98,7 +98,7 @@ def _unknown(state: HostState, services: Mapping[str, Service], told: set[str]) 
 def _addresses(state: HostState) -> Iterator[Remark]:
     """An address of a Docker network changes when a container is made anew."""
     for one in sorted(state.networks, key=lambda n: n.name):
-        where = [] if one.name in PREDEFINED else state.address_users(one.name)
+        where = [] if one.name in PREDEFINED else state.container_address_users(one.name)
         if where:
             more = f" and {len(where) - 5} more" if len(where) > 5 else ""
             yield Remark(

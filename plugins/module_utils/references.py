@@ -11,8 +11,11 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
+from ansible_collections.auren.stack.plugins.module_utils import traces
+from ansible_collections.auren.stack.plugins.module_utils.data_places import SIGNS
 from ansible_collections.auren.stack.plugins.module_utils.files import legible
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Text
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Container
@@ -24,6 +27,8 @@ WORD = re.compile(r"[A-Za-z0-9][\w.-]*")
 LARGEST = 256 * 1024  # bytes; a configuration that somebody wrote is smaller
 NOT_WRITTEN = ("/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker")  # nobody keeps a configuration there
 MOST_FILES = 200  # of one mounted directory
+DATA = {sign for signs in SIGNS.values() for sign in signs}
+BY_PEOPLE = (".conf", ".ini", ".properties", ".yaml", ".yml")  # what of a server's data people may have written
 
 
 def texts_of(container: Container) -> Iterator[Text]:
@@ -39,7 +44,7 @@ def texts_of(container: Container) -> Iterator[Text]:
 
 
 def mounted_texts(container: Container) -> Iterator[Text]:
-    """The lines of the text files that are mounted into a container from the host."""
+    """The lines of the text files that are mounted into a container from the host, without what programs write there: logs and data."""
     for source in (one for one in container.binds if not one.startswith(NOT_WRITTEN) and one != "/"):
         for path in _files(Path(source)):
             for number, line in enumerate(_lines(path), 1):
@@ -55,20 +60,26 @@ def compose_texts(containers: tuple[Container, ...]) -> Iterator[Text]:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """A mounted file, or the files of a mounted directory, without links and without those too large to be written by people."""
+    """A mounted file, or the files of a mounted directory, without links. Those too large to be written by people are left to `_lines`."""
     if source.is_file():
-        yield source
+        yield from () if traces.log(str(source)) else (source,)
+    elif source.name not in traces.LOG_FOLDERS:
+        yield from islice(_below(source), MOST_FILES)
+
+
+def _below(directory: Path, data: bool = False) -> Iterator[Path]:
+    """data: it belongs to a server, which names and counts whoever asks it; so do logs, a line for each question."""
+    try:
+        found = sorted(os.scandir(directory), key=lambda one: one.name)
+    except OSError:
         return
-    count = 0
-    for directory, below, names in os.walk(source):
-        below.sort()
-        for name in sorted(names):
-            count += 1
-            if count > MOST_FILES:
-                return
-            path = Path(directory) / name
-            if not path.is_symlink():
-                yield path
+    data = data or any(one.name in DATA for one in found)
+    for one in found:
+        if one.is_file(follow_symlinks=False) and not traces.log(one.path) and (not data or one.name.endswith(BY_PEOPLE)):
+            yield Path(one.path)
+    for one in found:
+        if one.is_dir(follow_symlinks=False) and one.name not in traces.LOG_FOLDERS:
+            yield from _below(Path(one.path), data)
 
 
 def _lines(path: Path) -> list[str]:

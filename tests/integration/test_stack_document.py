@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,27 @@ def test_only_what_was_made_anew_is_dated_anew(project: Project) -> None:
     assert {key.split("/")[1] for key in mine(third, project)} == {one}
     assert facts(third, two) == facts(first, two)
     assert facts(third, one)["image"] == facts(first, one)["image"]
+
+
+def test_requests_change_nothing_that_is_said(project: Project, tmp_path: Path) -> None:
+    """Of those whose logs lie on the host, where each request leaves the gateway's address and its client's."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "web.conf").write_text("# a proxy\n\n")
+    project.do(project.service("one", compose={"volumes": [f"{tmp_path}:/srv"]}))
+    [subnet] = json.loads(docker("network", "inspect", "-f", "{{json .IPAM.Config}}", project.network))
+    part = subnet["Subnet"].rpartition(".")[0]
+    said = []
+    for number in range(1, 4):
+        for log in (tmp_path / "logs" / "access", tmp_path / "access.log"):
+            log.write_text(f"{part}.1 GET /\n{part}.2 GET /\n" * number)
+        (tmp_path / "web.conf").write_text("# a proxy\n" * number + f"allow {part}.2;\n")
+        said.append(document(project))
+    assert mine(said[0], project) != []
+    assert [mine(one, project) for one in said[1:]] == [[], []]
+    [remark] = [row for row in said[0].output["document"]["remarks"] if row["target"] == project.network]
+    assert [fact["value"] for fact in remark["facts"]] == [
+        f"an address of {project.network} is written down in {tmp_path}/web.conf of {project.called('one')}: use the name"
+    ]
 
 
 def test_no_secret_is_told(project: Project) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils import references
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Text
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container, Pool
 from ansible_collections.auren.stack.plugins.module_utils.references import (
     LABEL_COMPOSE_FILES,
     LABEL_COMPOSE_SERVICE,
@@ -216,6 +216,27 @@ def test_a_mounted_directory_is_not_read_without_end(tmp_path: Path) -> None:
     assert len(list(references.mounted_texts(box("one", binds=(str(tmp_path),))))) == references.MOST_FILES
 
 
+def test_what_programs_write_is_no_configuration(tmp_path: Path) -> None:
+    """Logs, and of a server's data all but what people may have written there; the rest is read as ever."""
+    read = [
+        "nginx.conf",
+        "rotate.log.py",
+        "sub/a.yml",
+        "pg/postgresql.conf",
+        "redis/redis.conf",
+        "tsdb/prometheus.yml",
+        "tsdb/targets/a.yml",
+    ]
+    written = ["access.log", "error.log.1", "logs/access", "log/x.conf", "pg/PG_VERSION", "pg/base/1/x", "pg/log/pg.csv"]
+    written += ["redis/appendonlydir/appendonly.aof.1.incr.aof", "tsdb/wal/0", "tsdb/queries.active"]
+    for name in (*read, *written):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("10.1.0.9\n")
+    binds = (str(tmp_path), str(tmp_path / "logs"), str(tmp_path / "access.log"))
+    found = [text.where for text in references.mounted_texts(box("one", binds=binds))]
+    assert sorted(found) == sorted(f"{tmp_path}/{name}:1 of one" for name in read)
+
+
 def test_the_compose_files_of_others_are_read_once(tmp_path: Path) -> None:
     first, second, ours = (tmp_path / name for name in ("a.yml", "b.yml", "ours.yml"))
     for path in (first, second, ours):
@@ -242,6 +263,33 @@ def test_an_address_in_a_scrape_configuration_is_found_and_one_elsewhere_is_not(
     state: HostState = host(OLD, texts=texts)
     assert state.address_users("old") == ["/srv/prometheus.yml:9 of prometheus"]
     assert state.address_users("gone") == []
+
+
+@pytest.mark.parametrize(
+    ("pool", "gateway"),
+    [
+        (Pool("10.1.0.0/24", "10.1.0.7"), "10.1.0.7"),
+        (Pool("10.1.0.0/24", "10.1.0.7/24"), "10.1.0.7"),
+        (Pool("10.1.0.0/24"), "10.1.0.1"),
+        (Pool("10.1.0.0/16", "", "10.1.4.0/24"), "10.1.4.0"),
+    ],
+)
+def test_a_gateway_is_no_container_and_goes_with_its_network(pool: Pool, gateway: str) -> None:
+    texts = (Text("web", "/srv/web.conf:3 of web", f"real_ip_from {gateway};"), Text("web", "environment key HOST of web", "10.1.0.9"))
+    state = host(net("old", pool.subnet, pools=(pool,)), texts=texts)
+    assert state.container_address_users("old") == ["environment key HOST of web"]
+    assert state.address_users("old") == [text.where for text in texts]
+
+
+def test_an_address_is_told_by_its_place_and_not_by_the_line_that_it_has_just_now() -> None:
+    wheres = ["/srv/b.yml:9 of web", "the Compose file /srv/c.yml:4", "/srv/b.yml:3 of web", "/a:1/x.yml:2 of web", "command of web"]
+    state = host(OLD, texts=tuple(Text("web", where, "10.1.0.9") for where in wheres))
+    assert state.container_address_users("old") == [
+        "/a:1/x.yml of web",
+        "/srv/b.yml of web",
+        "command of web",
+        "the Compose file /srv/c.yml",
+    ]
 
 
 def test_clients_join_before_those_that_they_ask_for() -> None:
