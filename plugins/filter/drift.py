@@ -12,6 +12,7 @@ short_description: How a host differs from its declaration
 description:
   - Puts together what M(auren.stack.compose_project) would change, and what M(auren.stack.stack_info) found that nobody declared.
   - What is no matter of the declaration (a service that is not healthy, a disk that is full) is none; the checks tell of it.
+  - What a takeover kept until C(cleanup) is none either.
 positional: _input, live, images, network, host
 options:
   _input:
@@ -108,7 +109,8 @@ def drift(result: Mapping[str, Any], live: Mapping[str, Any], images: Sequence[s
     forbidden = str(result.get("msg", "")).splitlines() if result.get("failure") else []
     unknown = [one["line"] for one in live["findings"] if one["kind"] in ("unknown", "superfluous")]
     files = [one["line"] for one in live["findings"] if one["kind"] == "file" and one["target"] not in names]
-    networks = [f"the network {name} is not declared" for name in strange_networks(live["networks"], network)]
+    kept = {one["target"] for one in live["findings"] if one["kind"] == "kept"}
+    networks = [f"the network {name} is not declared" for name in strange_networks(live["networks"], network) if name not in kept]
     parts = _named(differ, len(names)) + _count(len(others), "other difference") + _count(len(images), "image")
     parts += _count(len(files), "unknown file") + _count(len(unknown), "unknown container") + _count(len(networks), "unknown network")
     parts += [f"site would refuse: {forbidden[0]}"] if forbidden else []

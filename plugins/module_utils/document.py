@@ -86,11 +86,13 @@ def _overview(reading: Reading, live: Mapping[str, Mapping[str, Any]]) -> list[S
     runs = [one for one in mine if one["state"] == "running"]
     sick = sorted(one["name"] for one in runs if one["health"] not in ("", "healthy"))
     homes = sorted({str(service.house.directory) for service in reading.services.values()})
-    stranger = sorted(set(live) - set(reading.services))
+    kept = {one.target for one in reading.remarks if one.kind == "kept"} & set(live)
+    stranger = sorted(set(live) - set(reading.services) - kept)
     found = {
         "declared services": f"{len(reading.services)}: {', '.join(sorted(reading.services))}",
         "running of them": f"{len(runs)}" + (f"; not healthy: {', '.join(sick)}" if sick else ", none of them unhealthy" if runs else ""),
         "containers that nobody declared": ", ".join(stranger) or "none",
+        **({"containers that a takeover kept": ", ".join(sorted(kept))} if kept else {}),
         "networks beside the stack's": ", ".join(statements.strange_networks(live_map.networks(reading.state), reading.network)) or "none",
         "Docker Engine": reading.engine,
     }

@@ -8,19 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.auren.stack.plugins.module_utils import container_checks, redundancy
+from ansible_collections.auren.stack.plugins.module_utils import container_checks, redundancy, takeover_kept
 from ansible_collections.auren.stack.plugins.module_utils.container_checks import Seen
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Listed, Wish
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_OFFLINE, LABEL_STANDS_IN, Container, Image, Network
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
 
 
 @dataclass(frozen=True)
 class Remark:
-    """kind: that of container_checks, or superfluous, unknown, address, disk, field, file. target: container, network, directory or file.
+    """kind: that of container_checks, or superfluous, unknown, kept, address, disk, field, file.
 
-    status: fail, or warn for what works now. line: a sentence.
+    target: container, network, directory or file. status: fail, or warn for what works now. line: a sentence.
     """
 
     kind: str
@@ -71,17 +72,33 @@ def _network(state: HostState, one: Network) -> dict[str, Any]:
     }
 
 
-def remarks(state: HostState, services: Mapping[str, Service], seen: Mapping[str, Seen], network: str) -> list[Remark]:
-    """Drift from the declaration, what looks superfluous, who nobody knows, and addresses that are written down."""
+def remarks(
+    state: HostState, services: Mapping[str, Service], seen: Mapping[str, Seen], network: str, runs: Sequence[Run] = ()
+) -> list[Remark]:
+    """Drift from the declaration, what looks superfluous, who nobody knows, what a takeover kept, and addresses that are written down.
+
+    runs: of the journal that are not taken back.
+    """
     wish = Wish(network, containers=tuple(Listed(name, optional=True) for name in services))
     found = [
         Remark(f.kind, name, f.status, f.evidence)
         for name in sorted(services)
         for f in container_checks.findings(services[name], seen[name])
     ]
-    doubled = redundancy.findings(state, wish)
+    kept = list(_kept(state, runs))
+    known = {one.target for one in kept}
+    doubled = [one for one in redundancy.findings(state, wish) if one.target not in known]
     found += [Remark("superfluous", one.target, "warn", one.text()) for one in doubled]
-    return [*found, *_unknown(state, services, {one.target for one in doubled}), *_addresses(state)]
+    return [*found, *_unknown(state, services, known | {one.target for one in doubled}), *kept, *_addresses(state)]
+
+
+def _kept(state: HostState, runs: Sequence[Run]) -> Iterator[Remark]:
+    containers = takeover_kept.kept_containers(state, runs)
+    way = "streamline's cleanup removes it after the rollback window"
+    for one in containers:
+        yield Remark("kept", one.name, "warn", f"{one.name} ({one.image}, {one.state}) is kept by a takeover; {way}")
+    for name in takeover_kept.kept_networks(state, [one.name for one in containers]):
+        yield Remark("kept", name, "warn", f"the network {name} is kept by a takeover: only what it kept needs it; {way}")
 
 
 def _unknown(state: HostState, services: Mapping[str, Service], told: set[str]) -> Iterator[Remark]:

@@ -188,7 +188,7 @@ _LED = {
     "grafana-datasource": [("grafana", "datasource"), ("grafana", "query"), ("grafana", "missing")],
     "empty-panels": [("grafana", "unexported")],
     "removed-container": [("container", "absent")],
-    "unknown-container": [("host", "superfluous"), ("host", "unknown")],
+    "unknown-container": [("host", "superfluous"), ("host", "unknown"), ("host", "kept")],
     "nginx-proxy": [("proxy", "status")],
     "alerts-without-jobs": [("prometheus", "rule")],
     "secrets-in-clear-text": [("bundle", "clear_text")],

@@ -152,16 +152,21 @@ from ansible_collections.auren.stack.plugins.module_utils.disks import disks
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine, told
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.evidence import Evidence
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run, read_runs
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, container_from_inspect
 from ansible_collections.auren.stack.plugins.module_utils.module import run, runner
 from ansible_collections.auren.stack.plugins.module_utils.observation import host_identity, observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
 from ansible_collections.auren.stack.plugins.module_utils.redaction import WORD, Redactor, started_with
+from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 from ansible_collections.auren.stack.plugins.module_utils.triage import Matter, Seen
 
 CRASHES = "{0} crashes and is restarted again and again (exit code {1}), and is not declared: docker logs {0}"
 PATIENCE = 10  # seconds that one answer of the Engine may take
-SOURCES = {"disk": "disk", **dict.fromkeys(("superfluous", "unknown", "address"), "host")}  # of remarks; all others are a container's
+SOURCES = {
+    "disk": "disk",
+    **dict.fromkeys(("superfluous", "unknown", "kept", "address"), "host"),
+}  # of remarks; all others are a container's
 
 
 class Reading:
@@ -216,11 +221,14 @@ class Reading:
         if engine is None:
             return
         known: dict[str, Any] = {}
+        runs: list[Run] = []
+        with self.into.tried("the journal"):
+            runs = undoable(read_runs(self.project), 0)
         with self.into.tried("what is declared"):
             known = services = declared_services(self.project, self.params["declared"], self.params["network"])
             state = observe(engine, flows_over=())
             seen = {name: seen_of(engine, service, state.containers, state.networks) for name, service in services.items()}
-            found = live_map.remarks(state, services, seen, self.params["network"])
+            found = live_map.remarks(state, services, seen, self.params["network"], runs)
             self.own += [Matter(one.line, SOURCES.get(one.kind, "container"), one.kind, one.target, one.status) for one in found]
         crashing = [one for one in self._containers() if one.state == "restarting" and one.name not in known]
         self.own += [Matter(CRASHES.format(one.name, one.exit_code), "container", "loop", one.name, "warn") for one in crashing]

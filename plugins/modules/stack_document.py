@@ -96,11 +96,13 @@ from ansible_collections.auren.stack.plugins.module_utils import changes, live_m
 from ansible_collections.auren.stack.plugins.module_utils.container_checks import seen_of
 from ansible_collections.auren.stack.plugins.module_utils.document import Reading, dated, parts, read_known, write_known
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
 from ansible_collections.auren.stack.plugins.module_utils.known_commands import Host, commands
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
 from ansible_collections.auren.stack.plugins.module_utils.redaction import Redactor
+from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 
 
 def redactor(project: Path) -> Redactor:
@@ -114,7 +116,7 @@ def reading_of(params: dict[str, Any], project: Path) -> Reading:
     state = observe(engine, flows_over=())
     images = {ref: engine.image(ref) for ref in sorted({container.image_id for container in state.containers})}
     seen = {name: seen_of(engine, service, state.containers, state.networks) for name, service in services.items()}
-    remarks = live_map.remarks(state, services, seen, params["network"])
+    remarks = live_map.remarks(state, services, seen, params["network"], undoable(read_runs(project), 0))
     known = {ref: image for ref, image in images.items() if image}
     return Reading(state, services, known, remarks, params["checks"], params["network"], str(engine.info()["Version"]))
 

@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Reads all containers and networks of a host, and compares those that are declared with what they should be.
   - Tells of drift, files that were changed inside containers, tags that were moved, missing restart policies, names that two answer to,
-    containers that look like duplicates or that nobody knows, addresses that are written down, and disks that are nearly full.
+    containers that look like duplicates or that nobody knows, what a takeover kept, addresses that are written down, and disks that are
+    nearly full.
   - Tells of settings that a container of this collection does not have as they were declared (after C(docker update), or C(docker compose)
     with an edited file), and of files in O(project_dir) that nobody declared and that Compose or a container would read.
   - Asks no service anything; M(auren.stack.service_verification) does. Changes nothing.
@@ -153,10 +154,12 @@ from ansible_collections.auren.stack.plugins.module_utils.container_checks impor
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service, spec_on
 from ansible_collections.auren.stack.plugins.module_utils.disks import disks
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, Declared, declared_services, read_declared
+from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 from ansible_collections.auren.stack.plugins.module_utils.unknown_files import unknown_files
 
 
@@ -194,8 +197,8 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     state = observe(engine, flows_over=())
     images = {ref: engine.image(ref) for ref in sorted({container.image_id for container in state.containers})}
     seen = {name: seen_of(engine, service, state.containers, state.networks) for name, service in services.items()}
-    found = live_map.remarks(state, services, seen, params["network"])
     directory = Path(params["project_dir"])
+    found = live_map.remarks(state, services, seen, params["network"], undoable(read_runs(directory), 0))
     records = recorded(directory)
     found += fields(engine, state.containers, records)
     found += files(directory, [*services.values(), *(record.service for record in records.values())])

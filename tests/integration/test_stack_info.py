@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+from tests.integration.hand_run import HandRun
 from tests.integration.harness import docker, image, run_module
 
 SECRET = "p$a'ss word-of-nobody"
@@ -84,6 +86,31 @@ def test_what_was_changed_by_hand(new_project: Any, tmp_path: Path) -> None:
         (project.directory / "docker-compose.override.yml").write_text("services: {}\n")
         (project.directory / "config" / one / "b.conf").write_text("x")
         assert set(told()) == {str(project.directory / "docker-compose.override.yml"), one}
+
+
+def test_what_a_takeover_kept_is_no_drift(hand: HandRun) -> None:
+    """With the anonymous volume that it was adopted with, until cleanup has removed it; a network with somebody else on it is nobody's."""
+    hand.redis("db", "--volume", "/data", "--restart", "always")
+    [mount] = hand.containers()["db"]["Mounts"]
+    hand.project.volumes.append(mount["Name"])
+    hand.do(hand.service("db", mount["Name"]))
+
+    def told() -> list[tuple[str, str]]:
+        seen = run_module("stack_info", {"project_dir": str(hand.project.directory), "network": hand.project.network})
+        found = [one for one in seen.output["findings"] if hand.project.name in one["target"]]
+        return [(one["kind"], hand.short(one["line"])) for one in found]
+
+    kept = [re.sub(r"\d{8}T\d{6}Z", "TIME", f"{kind}: {line}") for kind, line in told()]
+    way = "streamline's cleanup removes it after the rollback window"
+    assert kept == [
+        f"kept: db-replaced-TIME ({image('redis')}, exited) is kept by a takeover; {way}",
+        f"kept: the network home is kept by a takeover: only what it kept needs it; {way}",
+    ]
+    docker("network", "connect", hand.home, hand.called("db"))
+    assert [kind for kind, _line in told()] == ["kept"]
+    docker("network", "disconnect", hand.home, hand.called("db"))
+    hand.cleanup()
+    assert told() == []
 
 
 def test_a_host_without_a_stack(tmp_path: Path) -> None:

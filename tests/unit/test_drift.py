@@ -85,6 +85,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
     ),
     "an unknown container": (planned(), live(("unknown", "odd")), [], "web drifted: 1 unknown container"),
     "unknown networks": (planned(), live(networks=("a", "b")), [], "web drifted: 2 unknown networks"),
+    "what a takeover kept, with its network": (planned(), live(("kept", "odd"), ("kept", "old"), networks=("old",)), [], AS_DECLARED),
     "an image": (planned(), live(), ["pull redis:7: it is not there"], "web drifted: 1 image"),
     "a refusal": (
         {"failure": {"kind": "port_taken"}, "msg": "port 80 is taken\nand more"},

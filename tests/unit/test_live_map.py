@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils import disks, live_map
 from ansible_collections.auren.stack.plugins.module_utils.container_checks import Seen
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Text
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Endpoint, Network
 
-from tests.unit.builders import container, foreign, image, service
+from tests.unit.builders import container, foreign, image, service, swap
 
 NET, OLD = Network("id-net", "net", "bridge", ("10.0.0.0/24",)), Network("id-old", "old", "bridge", ("10.1.0.0/24",))
 WELL: dict[str, Any] = {"restart_policy": "unless-stopped", "network_mode": "net"}
@@ -67,6 +69,42 @@ def test_drift_duplicates_strangers_and_addresses() -> None:
         ("unknown", "stranger", "warn"),
         ("address", "net", "warn"),
     ]
+
+
+KEPT = "one-replaced-20260101T000000Z"
+
+
+def taken_over(**more: Any) -> list[Run]:
+    """The journal of a takeover, newest first."""
+    return [Run("r1", "takeover", 1.0, outcome="done", record={"swaps": [swap(name="one", id=f"id-{KEPT}", kept=KEPT, **more)]})]
+
+
+def test_what_a_takeover_kept_is_no_stranger() -> None:
+    """Nor is the network that only it needs, be it that it is on it, or that it was created there."""
+    there = (Endpoint("old", "id-old", "", ()),)
+    born, shared = Network("id-born", "born", "bridge", ()), Network("id-shared", "shared", "bridge", ())
+    old = foreign(KEPT, image="img:1", state="exited", endpoints=(*there, Endpoint("shared", "id-shared", "", ())), network_mode="id-born")
+    other = foreign("other", endpoints=(Endpoint("shared", "id-shared", "", ()),))
+    state = HostState((ONE, old, other), (NET, OLD, born, shared))
+    found = live_map.remarks(state, {}, {}, "net", taken_over())
+    assert [(one.kind, one.target) for one in found] == [("unknown", "other"), ("kept", KEPT), ("kept", "born"), ("kept", "old")]
+    way = "streamline's cleanup removes it after the rollback window"
+    assert found[1].line == f"{KEPT} (img:1, exited) is kept by a takeover; {way}"
+    assert found[2].line == f"the network born is kept by a takeover: only what it kept needs it; {way}"
+
+
+@pytest.mark.parametrize(
+    ("runs", "more"),
+    [
+        ([], {}),  # taken back, or of another project
+        (taken_over(), {"state": "running"}),  # beside its successor
+        (taken_over(), {"name": "one"}),  # that the gate put back
+    ],
+)
+def test_what_is_not_kept_any_more_is_a_stranger(runs: list[Run], more: dict[str, Any]) -> None:
+    old = replace(foreign(KEPT, state="exited", endpoints=(Endpoint("old", "id-old", "", ()),)), **more)
+    kinds = [one.kind for one in live_map.remarks(HostState((old,), (NET, OLD)), {}, {}, "net", runs)]
+    assert kinds in (["superfluous"], ["unknown"])
 
 
 def test_what_was_changed_by_hand_says_what_to_do() -> None:

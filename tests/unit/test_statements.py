@@ -141,6 +141,15 @@ def test_strangers_stand_apart_and_are_in_the_overview() -> None:
     assert "odd" not in {node["name"] for node in found["nodes"]}
 
 
+def test_what_a_takeover_kept_is_told_as_that() -> None:
+    remarks = [Remark("kept", name, "warn", f"{name} is kept") for name in ("old", "a-network")]
+    found, _known = told(reading(one(), foreign("odd"), foreign("old"), remarks=remarks))
+    assert [row["name"] for row in found["strangers"]] == ["odd", "old"]
+    overview = {row["what"]: row["value"] for row in found["overview"]}
+    assert (overview["containers that nobody declared"], overview["containers that a takeover kept"]) == ("odd", "old")
+    assert [row["target"] for row in found["remarks"]] == ["a-network", "old"]
+
+
 def test_remarks_of_one_kind_are_one_statement() -> None:
     remarks = [Remark("ports", "one", "fail", "b"), Remark("ports", "one", "warn", "a")]
     found, _known = told(reading(one(), remarks=remarks))
