@@ -57,6 +57,7 @@ from ansible_collections.auren.stack.plugins.module_utils.statements import stra
 
 # What the plan does not see, or not from the service.
 OF_A_SERVICE = ("field", "file", "policy", "edited", "ports", "twice", "twice_alias", "cannot_start")
+SET_POLICY, TELL_OF_POLICY = "set restart policy of", ("policy", "field")  # what a finding tells need not be told by the plan as well
 SHOWN = 3  # services that the line names
 
 
@@ -72,10 +73,11 @@ def _owner(operation: Mapping[str, str], names: Sequence[str]) -> str:
 def _services(planned: Sequence[Mapping[str, str]], live: Mapping[str, Any], names: Sequence[str], network: str) -> dict[str, list[str]]:
     """Name → what differs."""
     found: dict[str, list[str]] = {}
+    judged = {one["target"] for one in live["findings"] if one["kind"] in TELL_OF_POLICY}
     for one in planned:
-        name = _owner(one, names)
-        told = one["cause"] if name == one["target"] else f"{one['kind']} {one['target']}: {one['cause']}"
-        if name and one["kind"] != "try":
+        name, policy = _owner(one, names), one["kind"] == SET_POLICY
+        told = one["cause"] if name == one["target"] and not policy else f"{one['kind']} {one['target']}: {one['cause']}"
+        if name and one["kind"] != "try" and not (policy and name in judged):
             found.setdefault(name, []).append(told)
     for one in live["findings"]:
         if one["kind"] in OF_A_SERVICE and one["target"] in names:

@@ -16,6 +16,7 @@ from ansible_collections.auren.stack.plugins.module_utils import traces, validat
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.files import legible
+from ansible_collections.auren.stack.plugins.module_utils.hand_edits import policy_operation
 from ansible_collections.auren.stack.plugins.module_utils.host_state import outside_networks
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Network
 
@@ -66,7 +67,7 @@ def findings(service: Service, seen: Seen) -> list[Finding]:
     if container is None:
         return [Finding("absent", "fail", f"{service.name} is not there: run site")]
     stopped = list(_stopped(service, container))
-    lasting = [*_cannot_start(container, seen.networks), *_policy(container)]
+    lasting = [*_cannot_start(container, seen.networks), *_policy(service, container)]
     if stopped:
         return [*stopped, *lasting]
     place = [*_place(service, container), *_twice(service, container, seen.others)]
@@ -142,9 +143,10 @@ def _cannot_start(container: Container, networks: Collection[Network]) -> Iterat
         yield Finding("cannot_start", "fail", f"{container.name} will not start again after a stop or a reboot: {said}; run streamline")
 
 
-def _policy(container: Container) -> Iterator[Finding]:
-    if container.restart_policy in ("", "no"):
-        said = "has no restart policy, and stays down after a crash or a reboot: run site or streamline"
+def _policy(service: Service, container: Container) -> Iterator[Finding]:
+    """One that is missing, where `site` would set it; streamline gives one to what others made."""
+    if container.restart_policy in ("", "no") and policy_operation(service, container):
+        said = f"has no restart policy, and stays down after a crash or a reboot: run {'site' if container.ours else 'streamline'}"
         yield Finding("policy", "warn", f"{container.name} {said}")
 
 

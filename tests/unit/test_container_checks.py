@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.auren.stack.plugins.module_utils.container_checks import Seen, findings
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Endpoint, Network
 
-from tests.unit.builders import container, service
+from tests.unit.builders import container, foreign, service
 
 NET, OLD = Network("id-net", "net", "bridge", ("10.0.0.0/24",)), Network("id-old", "old", "bridge", ("10.1.0.0/24",))
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
@@ -96,7 +96,7 @@ def test_a_container_that_was_just_restarted_is_a_loop(count: int, started: str,
         ({"network_mode": "id-old"}, None),
         (
             {"restart_policy": "no"},
-            ("policy", "warn", "one has no restart policy, and stays down after a crash or a reboot: run site or streamline"),
+            ("policy", "warn", "one has no restart policy, and stays down after a crash or a reboot: run site"),
         ),
         ({"image_id": "sha256:2"}, ("image", "warn", "one runs an older image than the one that img:1 is now: run site")),
         ({"image_id": ""}, None),
@@ -105,6 +105,32 @@ def test_a_container_that_was_just_restarted_is_a_loop(count: int, started: str,
 )
 def test_what_is_not_as_declared(more: dict[str, Any], expected: tuple[str, str, str] | None) -> None:
     assert found(**more) == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("compose", "live", "way"),
+    [
+        ({}, "no", "site"),
+        ({}, "", "site"),
+        ({"restart": "on-failure:3"}, "no", "site"),
+        ({"restart": "no"}, "no", None),
+        ({"restart": "no"}, "", None),
+        ({"deploy": {"restart_policy": {"condition": "none"}}}, "no", None),
+        ({}, "always", None),  # told as a setting that is not as declared
+    ],
+)
+def test_a_policy_that_is_missing_is_one_that_was_declared(compose: dict[str, Any], live: str, way: str | None) -> None:
+    said = "one has no restart policy, and stays down after a crash or a reboot: run "
+    assert found(compose, restart_policy=live) == ([("policy", "warn", said + way)] if way else [])
+
+
+def test_what_somebody_else_made_gets_its_policy_from_streamline() -> None:
+    by_hand = foreign("one", image_id="sha256:1", endpoints=(Endpoint("net", "id-net", "10.0.0.2", ()),), network_mode="net")
+    [only] = findings(service("one"), Seen(by_hand, (NET,), "sha256:1", now=NOW))
+    assert (only.kind, only.evidence) == (
+        "policy",
+        "one has no restart policy, and stays down after a crash or a reboot: run streamline",
+    )
 
 
 def test_a_name_that_was_lost_and_a_port_that_is_not_published() -> None:

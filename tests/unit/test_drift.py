@@ -24,6 +24,7 @@ def planned(*operations: tuple[str, str, str]) -> dict[str, Any]:
     return {"changed": bool(operations), "changes": [{"kind": kind, "target": name, "cause": cause} for kind, name, cause in operations]}
 
 
+SET_POLICY = "set restart policy of"
 AS_DECLARED = "web is as declared: 2 services"
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
     "nothing": (planned(), live(), [], AS_DECLARED),
@@ -50,6 +51,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
         live(),
         [],
         "web drifted: 1 of 3 services differs (auren-pwa: it is not there)",
+    ),
+    "a restart policy, told by the plan and by a finding": (
+        planned((SET_POLICY, "auren-redis", "it is no, and always is declared"), (SET_POLICY, "auren-kafka", "it is x, and y is declared")),
+        live(("policy", "auren-redis"), ("field", "auren-kafka")),
+        [],
+        "web drifted: 2 of 2 services differ (auren-kafka: field of auren-kafka; auren-redis: policy of auren-redis)",
+    ),
+    "a restart policy that only the plan tells of": (
+        planned((SET_POLICY, "auren-redis", "it is no, and always is declared")),
+        live(),
+        [],
+        f"web drifted: 1 of 2 services differs (auren-redis: {SET_POLICY} auren-redis: it is no, and always is declared)",
     ),
     "a file": (
         planned(("write", "config/auren-redis/redis.conf", "content")),
