@@ -25,7 +25,7 @@ LABEL_COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE = "the Compose file "
 WORD = re.compile(r"[A-Za-z0-9][\w.-]*")
 LARGEST = 256 * 1024  # bytes; a configuration that somebody wrote is smaller
-NOT_WRITTEN = ("/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker")  # nobody keeps a configuration there
+NOT_WRITTEN = {Path(one) for one in ("/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker")}  # nobody keeps a configuration there
 MOST_FILES = 200  # of one mounted directory
 DATA = {sign for signs in SIGNS.values() for sign in signs}
 BY_PEOPLE = (".conf", ".ini", ".properties", ".yaml", ".yml")  # what of a server's data people may have written
@@ -45,8 +45,9 @@ def texts_of(container: Container) -> Iterator[Text]:
 
 def mounted_texts(container: Container) -> Iterator[Text]:
     """The lines of the text files that are mounted into a container from the host, without what programs write there: logs and data."""
-    for source in (one for one in container.binds if not one.startswith(NOT_WRITTEN) and one != "/"):
-        for path in _files(Path(source)):
+    sources = (Path(one) for one in container.binds if one != "/")
+    for source in (one for one in sources if not NOT_WRITTEN & {one, *one.parents}):
+        for path in _files(source):
             for number, line in enumerate(_lines(path), 1):
                 yield Text(container.name, f"{legible(path)}:{number} of {container.name}", line)
 

@@ -216,6 +216,16 @@ def test_a_mounted_directory_is_not_read_without_end(tmp_path: Path) -> None:
     assert len(list(references.mounted_texts(box("one", binds=(str(tmp_path),))))) == references.MOST_FILES
 
 
+def test_a_directory_that_is_called_like_one_without_configurations_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/developer begins like /dev."""
+    for name in ("dev", "developer"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.conf").write_text("redis\n")
+    monkeypatch.setattr(references, "NOT_WRITTEN", {tmp_path / "dev"})
+    binds = tuple(str(tmp_path / name) for name in ("dev", "dev/a.conf", "developer"))
+    assert [text.where for text in references.mounted_texts(box("one", binds=binds))] == [f"{tmp_path}/developer/a.conf:1 of one"]
+
+
 def test_what_programs_write_is_no_configuration(tmp_path: Path) -> None:
     """Logs, and of a server's data all but what people may have written there; the rest is read as ever."""
     read = [
