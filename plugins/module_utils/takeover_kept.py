@@ -12,8 +12,8 @@ from collections.abc import Collection, Sequence
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
-from ansible_collections.auren.stack.plugins.module_utils.takeover_history import swaps_in
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import KEPT
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import swaps_in
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
 
 

@@ -152,13 +152,12 @@ from ansible_collections.auren.stack.plugins.module_utils.disks import disks
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine, told
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.evidence import Evidence
-from ansible_collections.auren.stack.plugins.module_utils.journal import Run, read_runs
+from ansible_collections.auren.stack.plugins.module_utils.journal import Run, read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, container_from_inspect
 from ansible_collections.auren.stack.plugins.module_utils.module import run, runner
 from ansible_collections.auren.stack.plugins.module_utils.observation import host_identity, observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
 from ansible_collections.auren.stack.plugins.module_utils.redaction import WORD, Redactor, started_with
-from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 from ansible_collections.auren.stack.plugins.module_utils.triage import Matter, Seen
 
 CRASHES = "{0} crashes and is restarted again and again (exit code {1}), and is not declared: docker logs {0}"

@@ -96,13 +96,12 @@ from ansible_collections.auren.stack.plugins.module_utils import changes, live_m
 from ansible_collections.auren.stack.plugins.module_utils.container_checks import seen_of
 from ansible_collections.auren.stack.plugins.module_utils.document import Reading, dated, parts, read_known, write_known
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
-from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
+from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.known_commands import Host, commands
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, declared_services
 from ansible_collections.auren.stack.plugins.module_utils.redaction import Redactor
-from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 
 
 def redactor(project: Path) -> Redactor:

@@ -154,12 +154,11 @@ from ansible_collections.auren.stack.plugins.module_utils.container_checks impor
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service, spec_on
 from ansible_collections.auren.stack.plugins.module_utils.disks import disks
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
-from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs
+from ansible_collections.auren.stack.plugins.module_utils.journal import read_runs, undoable
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.module import run
 from ansible_collections.auren.stack.plugins.module_utils.observation import observe
 from ansible_collections.auren.stack.plugins.module_utils.project import DECLARED, Declared, declared_services, read_declared
-from ansible_collections.auren.stack.plugins.module_utils.rollback import undoable
 from ansible_collections.auren.stack.plugins.module_utils.unknown_files import unknown_files
 
 

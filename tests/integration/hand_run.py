@@ -92,6 +92,11 @@ class HandRun:
         self.ask(short, "EVAL", f"for n = 1, {keys} do redis.call('SET', 'key:' .. n, redis.sha1hex(n)) end", "0")
         return name
 
+    def in_layer(self, short: str, **more: Any) -> str:
+        """A Redis whose data is in the container's own layer."""
+        inside = "mkdir -p -m 750 /tmp/db && exec redis-server --appendonly yes --save '' --dir /tmp/db"
+        return self.redis(short, command=["sh", "-c", inside], **more)
+
     def ask(self, short: str, *words: str) -> str:
         """redis-cli in the container, as soon as it answers."""
         cli = f"until redis-cli ping 2>/dev/null | grep -qx PONG; do sleep 0.1; done; exec redis-cli {' '.join(map(_quoted, words))}"

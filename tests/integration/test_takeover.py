@@ -7,11 +7,9 @@ import re
 import subprocess
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
 
-from tests.integration.hand_run import SERVER, TAKEOVER, HandRun, mountpoint
+from tests.integration.hand_run import TAKEOVER, HandRun, mountpoint
 from tests.integration.harness import ROOT, docker, image, module_command, module_environment, module_input, run_module
-from tests.integration.run_facts import differing
 
 
 def twice(hand: HandRun, *services: dict, **more: object) -> list[str]:  # type: ignore[type-arg]
@@ -81,8 +79,7 @@ def test_an_anonymous_volume_is_copied_where_that_is_wished(hand: HandRun) -> No
 def test_data_in_the_layer_is_copied_and_comes_back(hand: HandRun) -> None:
     """What was written since goes back with it."""
     volume = hand.project.volume("data")
-    inside = "mkdir -p -m 750 /tmp/db && exec redis-server --appendonly yes --save '' --dir /tmp/db"
-    hand.redis("db", command=["sh", "-c", inside])
+    hand.in_layer("db")
     keys, before = hand.keys("db"), hand.meant()
     lines = twice(hand, hand.service("db", volume))
     assert lines[0].startswith("copy data of db: ")
@@ -197,87 +194,6 @@ def test_names_that_others_use_are_declared_too(hand: HandRun) -> None:
     assert image("redis") == told.output["fragments"][hand.called("db")]["image"]
 
 
-RICH = (
-    *("--env", "TOKEN=s3cret $word", "--env", "EMPTY=", "--label", "team=nights $1", "--hostname", "box", "--user", "0:0", "--init"),
-    *(
-        "--memory",
-        "96m",
-        "--cpus",
-        "0.5",
-        "--pids-limit",
-        "77",
-        "--ulimit",
-        "nofile=512:1024",
-        "--cap-drop",
-        "NET_RAW",
-        "--cap-add",
-        "SYS_NICE",
-    ),
-    *(
-        "--security-opt",
-        "no-new-privileges:true",
-        "--sysctl",
-        "net.core.somaxconn=300",
-        "--add-host",
-        "far:10.9.8.7",
-        "--dns-opt",
-        "ndots:2",
-    ),
-    *("--tmpfs", "/scratch:size=1m", "--log-opt", "max-size=3m", "--log-opt", "max-file=2", "--stop-timeout", "3", "--stop-signal", "INT"),
-    *(
-        "--health-cmd",
-        "redis-cli ping",
-        "--health-interval",
-        "1s",
-        "--health-retries",
-        "30",
-        "--health-timeout",
-        "4s",
-        "--restart",
-        "on-failure:4",
-        "--shm-size",
-        "80m",
-    ),
-    *("--workdir", "/data", "--device", "/dev/null:/dev/nothing:r", "--oom-score-adj", "50"),
-)
-
-
-def test_what_runs_becomes_the_declaration(hand: HandRun) -> None:
-    """With `running`, the new container differs from the old one in who owns it, and in its networks."""
-    volume = hand.project.volume("data")
-    hand.redis("db", "--volume", f"{volume}:/data", *RICH)
-    keys, before = hand.keys("db"), hand.containers()["db"]
-    declared = hand.service("db", "elsewhere", compose={"mem_limit": "1g", "environment": {"OTHER": "1"}}, secrets=[])
-    told = run_module("takeover_info", {**hand.project.arguments(declared), "choices": {hand.called("db"): "running"}}, False)
-    assert told.status == 0, told.text
-    assert "s3cret" not in told.text
-    changed = told.output["variables"]["auren_overrides"][hand.called("db")]
-    assert told.output["variables"]["db_volume"] == volume
-    done = hand.do({**declared, **changed})
-    assert "s3cret" not in done.text
-    assert [hand.short(line).partition(" (")[0] for line in done.actions] == [
-        "take over db: it was made by hand; no setting becomes another"
-    ]
-    now = hand.containers()["db"]
-    assert differing(before, now) == ["Config.MacAddress"]  # of a place on a network, and that is another one
-    assert hand.keys("db") == keys
-    assert "TOKEN=s3cret $word" in now["Config"]["Env"]
-    fragment = (hand.project.directory / "services" / f"{hand.called('db')}.yml").read_text()
-    assert "s3cret" not in fragment
-    assert hand.run({**declared, **changed}).actions == []
-
-
-def test_a_password_on_the_command_line_cannot_stay_there(hand: HandRun) -> None:
-    name = hand.start("db", command=[*SERVER, "--requirepass", "s3cret"])
-    told = run_module("takeover_info", {**hand.project.arguments(hand.service("db", "x")), "choices": {name: "running"}}, False)
-    assert told.status != 0
-    assert "s3cret" not in told.text
-    assert hand.short(str(told.output["msg"])) == (
-        "the command of db holds a password, which would stand in a file that everybody can read: choose declared for it, or move it to a "
-        "file or its environment first. Nothing was changed"
-    )
-
-
 def test_a_redis_that_keeps_a_dump_alone_loses_no_key(hand: HandRun) -> None:
     """With an append-only file declared it would start empty beside its dump; and on the way back the dump has to have what came since."""
     volume = hand.project.volume("data")
@@ -291,15 +207,10 @@ def test_a_redis_that_keeps_a_dump_alone_loses_no_key(hand: HandRun) -> None:
     assert hand.keys("db") == since != keys
 
 
-def in_layer(hand: HandRun, short: str = "db") -> None:
-    inside = "mkdir -p -m 750 /tmp/db && exec redis-server --appendonly yes --save '' --dir /tmp/db"
-    hand.redis(short, command=["sh", "-c", inside])
-
-
 def test_what_was_taken_over_is_never_copied_again(hand: HandRun) -> None:
     """Somebody removes the new container: its volume has what came since, the old one's layer has not."""
     volume = hand.project.volume("data")
-    in_layer(hand)
+    hand.in_layer("db")
     declared = hand.service("db", volume)
     hand.do(declared)
     hand.ask("db", "SET", "since", "taken over")
@@ -314,7 +225,7 @@ def test_what_was_taken_over_is_never_copied_again(hand: HandRun) -> None:
 
 def test_what_came_since_comes_back_also_when_its_container_is_gone(hand: HandRun) -> None:
     volume = hand.project.volume("data")
-    in_layer(hand)
+    hand.in_layer("db")
     before = hand.meant()
     hand.do(hand.service("db", volume))
     hand.ask("db", "SET", "since", "taken over")
@@ -345,49 +256,6 @@ def test_a_run_that_was_cut_off_at_the_gate_is_brought_to_its_end(hand: HandRun)
     assert again.status != 0, again.text
     assert "db did not pass the gate: it is starting after 4 s. The old db runs again, as it was" in hand.short(str(again.output["msg"]))
     assert (hand.meant(), hand.keys("db")) == (before, keys)
-
-
-def test_what_looks_like_a_template_is_pasted_as_it_is(hand: HandRun) -> None:
-    words = ("--log-opt", "tag={{.Name}}", "--label", "note={{ lookup('pipe', 'id') }}", "--env", "FORMAT={% raw %}", "--env", "PLAIN=1")
-    name = hand.start("db", *words)
-    told = run_module("takeover_info", {**hand.project.arguments(hand.service("db", "x")), "choices": {name: "running"}}, False)
-    assert told.status == 0, told.text
-    text = told.output["variables_text"]
-    assert 'tag: !unsafe "{{.Name}}"' in text
-    assert text.count("!unsafe") == 3
-    assert DataLoader().load(text) == told.output["variables"]
-
-
-def test_data_in_the_layer_of_what_is_to_stay_as_it_runs(hand: HandRun) -> None:
-    in_layer(hand)
-    keys, volume = hand.keys("db"), hand.project.volume("data")
-    declared = hand.service("db", volume)
-    told = run_module("takeover_info", {**hand.project.arguments(declared), "choices": {hand.called("db"): "running"}}, False)
-    changed = told.output["variables"]["auren_overrides"][hand.called("db")]
-    assert changed["data"][0] == {"volume": volume, "target": "/tmp/db"}
-    hand.do({**declared, **changed})
-    assert hand.keys("db") == keys
-
-
-def test_a_label_that_is_a_secret_is_not_told(hand: HandRun) -> None:
-    name = hand.start("db", "--label", "api_token=s3cret-9", "--health-cmd", "redis-cli -a s3cret-9 ping")
-    arguments = hand.project.arguments(hand.service("db", "x"))
-    told = run_module("takeover_info", {**arguments, "choices": {name: "running"}}, False)
-    assert told.status != 0
-    assert "the healthcheck of db holds a password" in hand.short(str(told.output["msg"]))
-    assert "s3cret-9" not in told.text + run_module("takeover_info", arguments, False).text
-
-
-def test_a_secret_of_the_environment_is_told_nowhere(hand: HandRun) -> None:
-    """Not by what reads like none, nor where a password stands that only the environment gives away."""
-    values = ("REDIS_ARGS=--requirepass s3cret-9", "LLM_KEY=s3cret-7")
-    name = hand.start("db", *(word for one in values for word in ("--env", one)), "--label", "note=s3cret-7 and s3cret-9")
-    arguments = hand.project.arguments(hand.service("db", "x"))
-    told = run_module("takeover_info", arguments, False)
-    assert told.status == 0, told.text
-    assert "s3cret" not in told.text
-    environment = told.output["fragments"][name]["environment"]
-    assert hand.short(environment["LLM_KEY"]).endswith("db_llm_key>>")
 
 
 def test_what_shells_and_programs_leave_behind_is_no_edit(hand: HandRun) -> None:

@@ -65,8 +65,7 @@ def test_what_a_run_that_failed_had_copied_stays_out_of_the_way_back(hand: HandR
 
 def test_data_whose_copy_is_gone_stays_as_it_is(hand: HandRun) -> None:
     """Somebody has removed the service and its volume: an empty volume would be copied over the old data."""
-    inside = ["sh", "-c", "mkdir -p /tmp/db && exec redis-server --appendonly yes --save '' --dir /tmp/db"]
-    hand.redis("db", command=inside)
+    hand.in_layer("db")
     before, keys, volume = hand.meant(), hand.keys("db"), hand.project.volume("copied")
     hand.do(hand.service("db", volume))
     hand.project.do(state="absent", names=[hand.called("db")])

@@ -10,7 +10,6 @@ import pytest
 from tests.integration.hand_run import SERVER, HandRun
 
 SICK = {"healthcheck": {"test": ["CMD", "false"], "interval": "200ms", "retries": 1}}
-INSIDE = ["sh", "-c", "mkdir -p /tmp/db && exec redis-server --appendonly yes --save '' --dir /tmp/db"]
 
 
 def sick(hand: HandRun, short: str, volume: str, **more: Any) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def sick(hand: HandRun, short: str, volume: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("lines", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 4, 6, 7, 8)), 9, 10])
 def test_a_full_disk_keeps_nobody_from_coming_back(hand: HandRun, lines: int) -> None:
     """lines: the heading, then two for each step: hand over, stop, rename, copy, make."""
-    hand.redis("db", command=INSIDE, keys=20)
+    hand.in_layer("db", keys=20)
     before, keys = hand.meant(), hand.keys("db")
     result = hand.run_on_a_full_disk(lines, hand.service("db", hand.project.volume("copied")))
     assert "cannot write the journal" in str(result.msg)

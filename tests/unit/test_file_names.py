@@ -55,7 +55,7 @@ def of_takeover(root: Path) -> Sequence[str]:
     files(root, "app", "etc")
     os.utime(root / "etc" / NAME, (1e9, 1e9))
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return takeover_read._edited(ENGINE, foreign("one", upper=str(root), started_at=moment, created_at=moment))
+    return takeover_read.hot_patches(ENGINE, foreign("one", upper=str(root), started_at=moment, created_at=moment))
 
 
 def of_checks(root: Path) -> Sequence[str]:
