@@ -74,6 +74,10 @@ class Service:
     def data(self) -> list[Mapping[str, str]]:
         return list(self.entry.get("data") or [])
 
+    def volume_variable(self, data: Mapping[str, str]) -> str:
+        """The variable that says which volume an entry of ``data`` is."""
+        return data.get("variable") or f"{self.role}_volume"
+
     @property
     def reload(self) -> Mapping[str, Any]:
         return self.entry.get("reload") or {}

@@ -45,14 +45,16 @@ def postgres_data(directory: str) -> dict[str, str] | None:
     return {"major": major.strip(), "libc": "glibc" if DEBIAN_BIN in started else "musl"}
 
 
-def guard_postgres(directory: str, image: Image, service: str, ref: str, environment: Mapping[str, str]) -> StackError | None:
-    """Refuse another major version or another libc on existing data."""
+def guard_postgres(
+    directory: str, image: Image, service: str, ref: str, environment: Mapping[str, str], variable: str
+) -> StackError | None:
+    """Refuse another major version or another libc on existing data. variable: that says which volume it is."""
     data, offered = postgres_data(directory), postgres_image(image)
     if data is None or not offered["major"]:
         return None
     remedy = (
         "nothing was changed. Set postgres_image to an image that can read it, or dump the data with the old image "
-        "(pg_dumpall) and restore it into an empty volume (postgres_volume)"
+        f"(pg_dumpall) and restore it into an empty volume ({variable})"
     )
     if data["major"] != offered["major"]:
         return StackError(
@@ -70,7 +72,7 @@ def guard_postgres(directory: str, image: Image, service: str, ref: str, environ
     return None
 
 
-def guard_kafka(directory: str, image: Image, service: str, ref: str, environment: Mapping[str, str]) -> StackError | None:
+def guard_kafka(directory: str, image: Image, service: str, ref: str, environment: Mapping[str, str], variable: str) -> StackError | None:
     """Refuse a log directory that holds data of another cluster, or data without the file that says whose it is."""
     entries: list[str] = sorted(n for n in os.listdir(directory) if n != "lost+found") if holds_data(directory) else []
     if not entries:
@@ -80,14 +82,14 @@ def guard_kafka(directory: str, image: Image, service: str, ref: str, environmen
     if found is None:
         return StackError(
             f"{service}: {directory} holds {entries[0]} but no meta.properties, so Kafka would format it over; nothing was changed. "
-            "Set kafka_volume to an empty volume, or restore meta.properties",
+            f"Set {variable} to an empty volume, or restore meta.properties",
             "kafka_unformatted",
             service,
         )
     if wanted and found != wanted:
         return StackError(
             f"{service}: the data in {directory} belongs to the Kafka cluster {found}, not to {wanted}; nothing was changed. "
-            f"Set kafka_cluster_id to {found}, or kafka_volume to an empty volume",
+            f"Set kafka_cluster_id to {found}, or {variable} to an empty volume",
             "kafka_cluster",
             service,
         )
@@ -111,7 +113,7 @@ def _cluster_id(directory: str) -> str | None:
     return found.get("cluster.id", "") if found else None
 
 
-GUARDS: dict[str, Callable[[str, Image, str, str, Mapping[str, str]], StackError | None]] = {
+GUARDS: dict[str, Callable[[str, Image, str, str, Mapping[str, str], str], StackError | None]] = {
     "postgres": guard_postgres,
     "kafka": guard_kafka,
 }

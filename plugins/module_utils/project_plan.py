@@ -108,7 +108,7 @@ def _data_conflict(service: Service, observed: Observed) -> StackError | None:
         mountpoint = observed.snapshot.where(data["volume"])
         guard = guards.GUARDS.get(data.get("guard", ""))
         if guard and image and mountpoint:
-            problem = guard(mountpoint, image, service.name, service.image, service.environment)
+            problem = guard(mountpoint, image, service.name, service.image, service.environment, service.volume_variable(data))
             if problem:
                 return problem
     return None
@@ -121,9 +121,9 @@ def _emptied(service: Service, observed: Observed) -> list[StackError]:
         places = [observed.snapshot.where(one["volume"]) for one in (old, new)]
         full = [bool(place) and guards.holds_data(place) for place in places]
         if old["volume"] != new["volume"] and full == [True, False]:
-            variable = new.get("variable") or f"{service.role}_volume"
             said = f"the data of {service.name} is in {old['volume']}, and the declaration says {new['volume']}, which is empty"
-            remedy = f"Set {variable}: {old['volume']}; if an empty one is meant, remove the service first. Nothing was changed"
+            wanted = f"Set {service.volume_variable(new)}: {old['volume']}"
+            remedy = f"{wanted}; if an empty one is meant, remove the service first. Nothing was changed"
             found.append(StackError(f"{said}. {remedy}", "empty_volume", service.name, new["volume"]))
     return found
 

@@ -123,7 +123,7 @@ from ansible_collections.auren.stack.plugins.module_utils.plan import Operation,
 
 def fits(image: Image, directory: str) -> bool:
     """Whether a PostgreSQL image can read a data directory (the only service whose offline image is of another version)."""
-    return guards.guard_postgres(directory, image, "", "", {}) is None
+    return guards.guard_postgres(directory, image, "", "", {}, "") is None
 
 
 def wanted_images(params: dict[str, Any], volumes: dict[str, str]) -> list[Wanted]:

@@ -264,7 +264,7 @@ def test_no_space_for_the_project(network: str, tmp_path: Path) -> None:
 
 
 def guarded(project: Project, guard: str, picture: str, **compose: Any) -> dict[str, Any]:
-    data = [{"volume": project.called("data"), "target": "/data", "guard": guard}]
+    data = [{"volume": project.called("data"), "target": "/data", "guard": guard, "variable": f"auren_{guard}_volume"}]
     return {**project.service("two", compose={"image": image(picture), **compose}, data=data), "role": guard}
 
 
@@ -289,7 +289,7 @@ def test_postgres_data_that_the_image_cannot_read(data: Path, unchanged: Project
     failed = unchanged.fails(guarded(unchanged, "postgres", "postgres"))
     assert failed.msg == said.format(name=unchanged.called("two"), data=data, ref=image("postgres")) + (
         "Set postgres_image to an image that can read it, or dump the data with the old image (pg_dumpall) and restore it into an empty "
-        "volume (postgres_volume)"
+        "volume (auren_postgres_volume)"
     )
     assert {path.name: path.read_text() for path in data.iterdir()} == files
 
@@ -300,12 +300,12 @@ def test_postgres_data_that_the_image_cannot_read(data: Path, unchanged: Project
         (
             {"meta.properties": "#\ncluster.id=AAAA\n"},
             "{name}: the data in {data} belongs to the Kafka cluster AAAA, not to BBBB; nothing was changed. Set kafka_cluster_id to AAAA, "
-            "or kafka_volume to an empty volume",
+            "or auren_kafka_volume to an empty volume",
         ),
         (
             {"biometric-events-0": "records"},
             "{name}: {data} holds biometric-events-0 but no meta.properties, so Kafka would format it over; nothing was changed. Set "
-            "kafka_volume to an empty volume, or restore meta.properties",
+            "auren_kafka_volume to an empty volume, or restore meta.properties",
         ),
     ],
 )

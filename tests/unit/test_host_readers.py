@@ -56,8 +56,9 @@ def test_whether_a_directory_holds_data(tmp_path: Path, contents: dict[str, str]
     ],
 )
 def test_the_guard_of_postgres(tmp_path: Path, contents: dict[str, str], env: dict[str, str], kind: str | None) -> None:
-    problem = guards.guard_postgres(directory(tmp_path, contents), image(env=env), "pg", "pg:1", {})
+    problem = guards.guard_postgres(directory(tmp_path, contents), image(env=env), "pg", "pg:1", {}, "its_volume")
     assert (problem.kind if problem else None) == kind
+    assert problem is None or problem.message.endswith("restore it into an empty volume (its_volume)")
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,10 @@ def test_the_guard_of_postgres(tmp_path: Path, contents: dict[str, str], env: di
     ],
 )
 def test_the_guard_of_kafka(tmp_path: Path, contents: dict[str, str], environment: dict[str, str], kind: str | None) -> None:
-    problem = guards.guard_kafka(directory(tmp_path, contents), Image("", {}, {}, ()), "kafka", "kafka:1", environment)
+    image = Image("", {}, {}, ())
+    problem = guards.guard_kafka(directory(tmp_path, contents), image, "kafka", "kafka:1", environment, "its_volume")
     assert (problem.kind if problem else None) == kind
+    assert problem is None or "its_volume to an empty volume" in problem.message
 
 
 # --- ports ------------------------------------------------------------------------------------------------------------

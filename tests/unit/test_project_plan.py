@@ -303,9 +303,11 @@ def test_an_image_that_is_missing_or_about_to_be_obtained(house: House, pending:
 
 def test_data_that_the_image_cannot_read(house: House, tmp_path: Path) -> None:
     (tmp_path / "PG_VERSION").write_text("16")
-    one = service("one", house, data=[{"volume": "v", "target": "/d", "guard": "postgres"}])
+    one = service("one", house, data=[{"volume": "v", "target": "/d", "guard": "postgres", "variable": "where_it_is"}])
     seen = observed(volumes={"v": str(tmp_path)}, images={"img:1": image(env={"PG_MAJOR": "17"})})
-    assert conflicts(plan_present(house, {"one": one}, seen, free)) == [("postgres_major", "one")]
+    work = plan_present(house, {"one": one}, seen, free)
+    assert conflicts(work) == [("postgres_major", "one")]
+    assert work.plan.conflicts[0].message.endswith("restore it into an empty volume (where_it_is)")
 
 
 def test_everything_that_is_wrong_is_told_at_once(house: House) -> None:
