@@ -4,9 +4,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 UNTOUCHED = "Nothing was changed"  # how a refusal ends
+
+
+def extra_vars(variable: str, value: Any) -> str:
+    """How a list or a dict is said on the command line, to be typed as it stands. value: of names that no shell reads otherwise."""
+    return f"-e '{json.dumps({variable: value})}'"
 
 
 class StackError(Exception):

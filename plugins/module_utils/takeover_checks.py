@@ -11,7 +11,7 @@ from pathlib import Path
 from ansible_collections.auren.stack.plugins.module_utils import tree
 from ansible_collections.auren.stack.plugins.module_utils.data_places import SIGNS, Mount, below, holder, holds
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
-from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
+from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError, extra_vars
 from ansible_collections.auren.stack.plugins.module_utils.guards import holds_data
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, outside_networks
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Snapshot
@@ -149,7 +149,7 @@ def _neighbours(state: HostState, swap: Swap, swaps: Sequence[Swap], choices: Ch
     for other in state.containers:
         lost = _lost(swap, other) if other.running and other.name not in mine else None
         if lost:
-            said = f"{lost[0]}; {lost[1]}, or say auren_takeover_leave=[{other.name}]"
+            said = f"{lost[0]}; {lost[1]}, or say {extra_vars('auren_takeover_leave', [other.name])}"
             yield StackError(f"{said}. {UNTOUCHED}", "neighbour", other.name)
 
 
@@ -172,7 +172,7 @@ def _lost(swap: Swap, other: Container) -> tuple[str, str] | None:
     links = [link for e in other.endpoints if e.network in legacy for link in e.links]
     if called := sorted(set(_linked(links, ids)) - set(names)):
         said = f"{other.name} calls {name} {called[0]} by a link, and the new one has no such name on {target}: it would lose {name}"
-        return said, f"say auren_overrides={{{name}: {{aliases: [{', '.join([*swap.service.aliases, *called])}]}}}}"
+        return said, f"say {extra_vars('auren_overrides', {name: {'aliases': [*swap.service.aliases, *called]}})}"
     return None
 
 
@@ -186,7 +186,7 @@ def _patches(swap: Swap, choices: Choices) -> Iterator[StackError]:
     if swap.old.edited and chosen not in (KEEP, DROP):
         files = ", ".join(swap.old.edited[:10]) + (f" and {len(swap.old.edited) - 10} more" if len(swap.old.edited) > 10 else "")
         said = f"{swap.name} was edited while it ran: {files}; a new container from its image would not have that"
-        remedy = f"Say auren_takeover_patched={{{swap.name}: keep}} (it runs a snapshot) or drop (the snapshot is only kept)"
+        remedy = f"Say {extra_vars('auren_takeover_patched', {swap.name: KEEP})} (it runs a snapshot) or {DROP} (the snapshot is only kept)"
         yield StackError(f"{said}. {remedy}. {UNTOUCHED}", "edited", swap.name)
 
 
@@ -252,9 +252,8 @@ def _not_there(swap: Swap, mount: Mount, place: str, wanted: str) -> Iterator[St
     service, entry = swap.service, data_entry(swap.service, swap.old)
     targets = [data["target"] for data in service.data if data["volume"] == mount.reference]
     if not targets:
-        variable = entry.get("variable") or f"{service.role}_volume"
         said = f"the data of {swap.name} is in {mount.reference}, the declaration says {entry['volume']}"
-        yield StackError(f"{said}. Set {variable}: {mount.reference}. {UNTOUCHED}", "other_volume", swap.name)
+        yield StackError(f"{said}. Set {service.volume_variable(entry)}: {mount.reference}. {UNTOUCHED}", "other_volume", swap.name)
         return
     found = str(Path(targets[0]) / below(mount, place)) if below(mount, place) else targets[0]
     if wanted and found != wanted:
@@ -268,7 +267,8 @@ def _seen(swap: Swap, mount: Mount | None, place: str) -> bool:
 
 
 def _choose_running(swap: Swap, said: str) -> StackError:
-    return StackError(f"{said}. Choose running for it: auren_takeover={{{swap.name}: running}}. {UNTOUCHED}", "other_place", swap.name)
+    running = extra_vars("auren_takeover", {swap.name: "running"})
+    return StackError(f"{said}. Choose running for it: {running}. {UNTOUCHED}", "other_place", swap.name)
 
 
 def _mount_of_data(swap: Swap) -> Mount | None:
@@ -308,7 +308,7 @@ def _fuller(snapshot: Snapshot, swap: Swap, choices: Choices) -> Iterator[StackE
             and (size := tree.size(place).bytes) > max(FULLER * mine, MENTIONED)
         ):
             said = f"{swap.name} runs on {mount.name} ({mine / 1e6:.1f} MB), and {name} holds {size / 1e6:.1f} MB of the same kind of data"
-            remedy = f"Look which one is right; if it is {mount.name}, say auren_takeover_sure=[{swap.name}]"
+            remedy = f"Look which one is right; if it is {mount.name}, say {extra_vars('auren_takeover_sure', [swap.name])}"
             yield StackError(f"{said}. {remedy}. {UNTOUCHED}", "fuller_volume", swap.name, name)
 
 
@@ -327,7 +327,8 @@ def _copy(
     own = labels.get(copy.volume, {}).get(LABEL_COPIED) == swap.old.container.id and swap.old.container.id not in wrote
     if place and not swap.before.copied and holds_data(str(Path(place) / copy.below)) and not own:
         said = f"the data of {swap.name} has to be copied to {copy.volume}, which is not empty"
-        yield StackError(f"{said}. Set {swap.service.role}_volume to a new name. {UNTOUCHED}", "volume_not_empty", copy.volume)
+        variable = swap.service.volume_variable(data_entry(swap.service, swap.old))
+        yield StackError(f"{said}. Set {variable} to a new name. {UNTOUCHED}", "volume_not_empty", copy.volume)
 
 
 def _room(snapshot: Snapshot, swaps: Sequence[Swap]) -> Iterator[StackError]:
@@ -365,5 +366,6 @@ def _unwanted(swap: Swap, choices: Choices) -> Iterator[StackError]:
         size = tree.size(mount.source).bytes if mount.anonymous and not known and os.path.isdir(mount.source) else 0
         if size:
             said = f"{swap.name} has {size / 1e6:.1f} MB at {mount.destination} in a volume without a name, and nothing is declared there"
-            remedy = f"Choose running for it (auren_takeover={{{swap.name}: running}}), or go without: auren_takeover_sure=[{swap.name}]"
+            running, sure = extra_vars("auren_takeover", {swap.name: "running"}), extra_vars("auren_takeover_sure", [swap.name])
+            remedy = f"Choose running for it ({running}), or go without: {sure}"
             yield StackError(f"{said}. {remedy}. {UNTOUCHED}", "unnamed_volume", swap.name, mount.name)

@@ -68,7 +68,7 @@ def test_a_neighbour_that_would_lose_it(hand: HandRun) -> None:
     said = hand.refused(hand.service("db"))
     assert said == (
         "tool is on home with db and not on NET: it would lose db; list it (auren_streamline_containers) and connect first, or say "
-        "auren_takeover_leave=[tool]. Nothing was changed"
+        '-e \'{"auren_takeover_leave": ["tool"]}\'. Nothing was changed'
     )
     assert hand.run(hand.service("db"), check=True, leave=[hand.called("tool")]).status == 0
 
@@ -147,7 +147,7 @@ def test_a_program_that_looks_elsewhere(hand: HandRun) -> None:
     said = hand.refused(hand.service("db", volume))
     assert said == (
         "the data of db would be at /data/db, and the declared program looks at /data. Choose running for it: "
-        "auren_takeover={db: running}. Nothing was changed"
+        '-e \'{"auren_takeover": {"db": "running"}}\'. Nothing was changed'
     )
 
 
@@ -160,7 +160,7 @@ def test_a_nearly_empty_volume_beside_a_full_one(hand: HandRun) -> None:
     declared = hand.service("db", empty)
     said = hand.refused(declared, sure=[])
     assert re.search(r"db runs on data \(0\.0 MB\), and old-data holds .* MB of the same kind of data\. ", said), said
-    assert said.endswith("Look which one is right; if it is data, say auren_takeover_sure=[db]. Nothing was changed")
+    assert said.endswith('Look which one is right; if it is data, say -e \'{"auren_takeover_sure": ["db"]}\'. Nothing was changed')
     assert hand.run(declared, check=True, sure=[hand.called("db")]).status == 0
 
 
@@ -192,8 +192,8 @@ def test_data_in_a_further_volume_that_nobody_named(hand: HandRun) -> None:
     declared = hand.service("db", volume)
     said = hand.refused(declared, sure=[])
     assert said == (
-        "db has 2.0 MB at /more in a volume without a name, and nothing is declared there. Choose running for it (auren_takeover={db: "
-        "running}), or go without: auren_takeover_sure=[db]. Nothing was changed"
+        "db has 2.0 MB at /more in a volume without a name, and nothing is declared there. Choose running for it "
+        '(-e \'{"auren_takeover": {"db": "running"}}\'), or go without: -e \'{"auren_takeover_sure": ["db"]}\'. Nothing was changed'
     )
     assert hand.run(declared, check=True, sure=[hand.called("db")]).status == 0
     told = run_module("takeover_info", {**hand.project.arguments(declared), "choices": {hand.called("db"): "running"}}, False)
@@ -222,7 +222,7 @@ def test_a_copy_that_would_mix_with_something(hand: HandRun) -> None:
     hand.redis("db", command=["sh", "-c", inside])
     (hand.project.mountpoint("data") / "note").write_text("somebody's")
     said = hand.refused(hand.service("db", hand.called("data")))
-    assert said == "the data of db has to be copied to data, which is not empty. Set redis_volume to a new name. Nothing was changed"
+    assert said == "the data of db has to be copied to data, which is not empty. Set db_volume to a new name. Nothing was changed"
     assert (mountpoint(hand.called("data")) / "note").read_text() == "somebody's"
 
 

@@ -6,6 +6,7 @@ once it is gone, every list of volumes waits 15 s for it until that Engine is re
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from ansible_collections.auren.stack.plugins.module_utils import tree
 from ansible_collections.auren.stack.plugins.module_utils.data_places import holds
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
-from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, extra_vars
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.run_config import RunConfig
@@ -107,6 +108,24 @@ def test_a_copy_that_a_run_left_in_another_volume_is_not_forgotten() -> None:
         "the data of db was copied to first by a run that was cut off, and the declaration says another volume. "
         "Declare first again and run again, or take that run back first (rollback). Nothing was changed"
     )
+
+
+def test_a_copy_that_would_mix_with_something_says_which_variable_to_set(tmp_path: Path) -> None:
+    (tmp_path / "note").touch()
+    declared = service("db", data=[{"volume": "named", "target": "/data", "variable": "where_db_keeps_it"}])
+    one = replace(swap((Copy("/data", "/mnt/remote", "named", "", 1),)), service=declared)
+    found = conflicts(HostState((), ()), Snapshot((1, 44), (), {"named": str(tmp_path)}), {}, (), [one], Choices())
+    assert [problem.message for problem in found if problem.kind == "volume_not_empty"] == [
+        "the data of db has to be copied to named, which is not empty. Set where_db_keeps_it to a new name. Nothing was changed"
+    ]
+
+
+def test_a_choice_is_said_as_it_is_typed() -> None:
+    edited = replace(swap(()), old=replace(swap(()).old, edited=("/app/main.py",)))
+    found = conflicts(HostState((), ()), Snapshot((1, 44), (), {"remote": ""}), {}, (), [edited], Choices())
+    [said] = [problem.message for problem in found if problem.kind == "edited"]
+    assert """ Say -e '{"auren_takeover_patched": {"db": "keep"}}' (it runs a snapshot) or drop (the snapshot is only kept). """ in said
+    assert shlex.split(extra_vars("auren_takeover_leave", ["one", "two"])) == ["-e", '{"auren_takeover_leave": ["one", "two"]}']
 
 
 def test_room_is_counted_for_all_copies_together(monkeypatch: pytest.MonkeyPatch) -> None:
