@@ -35,7 +35,12 @@ class Page:
 PAGES: dict[str, Page] = {
     page.name: page
     for page in (
-        Page("password-drift", "A client holds another password than its server", f"{SITE} gives every client the server's password", (1,)),
+        Page(
+            "password-drift",
+            "A client holds another password than its server",
+            f"{SITE} gives every client the password of the file; the page says what to do where the server has another one",
+            (1,),
+        ),
         Page(
             "grafana-password",
             "Grafana does not accept the password of its administrator",
@@ -94,11 +99,14 @@ PAGES: dict[str, Page] = {
         Page(
             "restart-loop",
             "A container crashes and is restarted again and again",
-            "docker logs says why; site puts the declared definition back",
+            f"docker logs says why; {SITE} takes back what was edited by hand",
             (11,),
         ),
         Page(
-            "missing-tables", "The database lacks a table, a column or an extension", f"{SITE} --tags postgres makes what is missing", (12,)
+            "missing-tables",
+            "The database lacks a table, a column or an extension",
+            "docker restart auren-postgres makes what is missing",
+            (12,),
         ),
         Page(
             "grafana-datasource",
@@ -127,7 +135,10 @@ PAGES: dict[str, Page] = {
             (16,),
         ),
         Page(
-            "documents-that-lie", "A document says what is not so", "believe verify, and have the document written from live state", (17,)
+            "documents-that-lie",
+            "A document says what is not so",
+            "believe verify; ansible-playbook auren.stack.document writes one from live state",
+            (17,),
         ),
         Page(
             "secrets-in-clear-text",
@@ -141,7 +152,7 @@ PAGES: dict[str, Page] = {
         Page(
             "kafka-topics",
             "Kafka lacks a topic, a leader or a reader",
-            f"{SITE} makes the topics; docker restart the service that does not read",
+            "docker restart auren-kafka makes the topics; docker restart the service that does not read",
         ),
         Page(
             "broken-pipeline",
@@ -153,7 +164,11 @@ PAGES: dict[str, Page] = {
             "A service gives no answer, or a late one",
             "docker logs and docker stats of the service; docker restart when it hangs",
         ),
-        Page("ports", "A published port is not as declared", f"{SITE} makes the container anew with its ports"),
+        Page(
+            "ports",
+            "A published port is not as declared",
+            f"{SITE} makes the container anew with its ports; one that was made by hand: {STREAMLINE} -e auren_streamline_phase=takeover",
+        ),
         Page(
             "written-address",
             "The address of a container is written down",
@@ -162,7 +177,7 @@ PAGES: dict[str, Page] = {
         Page(
             "changed-by-hand",
             "A container, or a file that it reads, was changed by hand",
-            f"declare the change, or {SITE} and docker compose up --force-recreate take it back",
+            f"declare the change, or {SITE} takes it back; limits of docker update: docker compose up --force-recreate after it",
         ),
         Page("engine-down", "The Docker Engine does not answer", "systemctl start docker; journalctl -u docker says why it stopped"),
     )
@@ -250,6 +265,8 @@ comes about, and how it is kept from happening.
 
 Commands are typed on the host, as root. Playbooks run from where the inventory is: add `-i INVENTORY`. The project is in
 `/opt/auren/docker`; `docker compose ps` works there. Never prune, and remove no volume: nothing here needs it.
+
+`streamline` shows a plan and asks. Where nobody can be asked it ends; the same command with `-e auren_approve=ID`, as it printed, does it.
 
 The pains are numbered as in the operators' own list. This page is made from the table in `plugins/module_utils/runbooks.py`
 (`python scripts/runbooks.py`); tests compare the two.
