@@ -134,7 +134,7 @@ def _rotations(observed: Observed) -> list[StackError]:
 def unanswered(engine: Engine, swaps: Sequence[Swap], values: Mapping[str, str]) -> Iterator[StackError]:
     """Each Redis that cannot be asked to save and for its keys, now or as it is declared. values: of secrets."""
     for swap in (one for one in swaps if one.service.role == "redis"):
-        leave = f"or leave it (auren_takeover_leave=[{swap.name}])"
+        leave = f"or leave it ({extra_vars('auren_takeover_leave', [swap.name])})"
         if not way(declared_program(swap.service, swap.old)):
             said = f"the Redis {swap.name} is declared to listen with TLS alone, so it could not be asked whether it has its keys"
             yield StackError(f"{said}. Declare a port without TLS beside that, {leave}. {UNTOUCHED}", "redis", swap.name)
