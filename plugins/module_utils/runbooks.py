@@ -87,7 +87,7 @@ PAGES: dict[str, Page] = {
         Page(
             "kafka-listeners",
             "Kafka advertises an address that its clients cannot reach",
-            f"{SITE} --tags kafka writes its listeners anew",
+            f"{SITE} --tags kafka writes its listeners anew; docker restart the client that is not well afterwards",
             (9,),
         ),
         Page(
@@ -179,7 +179,11 @@ PAGES: dict[str, Page] = {
             "A container, or a file that it reads, was changed by hand",
             f"declare the change, or {SITE} takes it back; limits of docker update: docker compose up --force-recreate after it",
         ),
-        Page("engine-down", "The Docker Engine does not answer", "systemctl start docker; journalctl -u docker says why it stopped"),
+        Page(
+            "engine-down",
+            "The Docker Engine does not answer",
+            "systemctl start docker; journalctl -u docker says why it stopped; where the SDK is missing: apt-get install python3-docker",
+        ),
     )
 }
 

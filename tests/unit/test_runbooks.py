@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,14 +142,31 @@ def test_pages_call_playbooks_that_are_there() -> None:
 
 
 def faults() -> list[dict[str, Any]]:
-    """The table of molecule/verify, read and not run: it needs a host."""
-    tree = ast.parse((ROOT / "molecule" / "verify" / "tests" / "faults.py").read_text())
-    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "Fault"]
-    found = []
-    for call in calls:
-        known = {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg in ("kinds", "page")}
-        found.append({"name": ast.literal_eval(call.args[0]), "kinds": (), "page": "", **known})
-    return found
+    """The table of molecule/verify, imported and not run: it needs a host."""
+    folders = [str(ROOT / "molecule" / "shared"), str(ROOT / "molecule" / "verify" / "tests")]
+    done = subprocess.run(
+        [sys.executable, "-c", "import faults, json; print(json.dumps([[f.name, f.kinds, f.page, f.fix] for f in faults.FAULTS]))"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [dict(zip(("name", "kinds", "page", "fix"), fault)) for fault in json.loads(done.stdout)]
+
+
+NAMES = re.compile(r"(?<![\w/-])(auren-(?!network)[a-z-]+|neuros-advanced|biometric-production|intruder)(?![\w/-])")
+
+
+def typed(line: str) -> str:
+    """A command without the remark behind it, and whichever container it is about."""
+    return NAMES.sub("NAME", re.split(r"\s{2,}# ", line)[0].strip())
+
+
+def said_to_be_typed(name: str) -> set[str]:
+    """The commands of a page that fix what it is about, and that show that it is fixed."""
+    text = (FOLDER / f"{name}.md").read_text()
+    parts = re.findall(r"^## (?:Fix it|Is it fixed\?)\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
+    return {typed(line) for part in parts for line in part.splitlines() if line.startswith("    ")}
 
 
 def test_every_fault_has_the_page_that_the_table_gives() -> None:
@@ -154,6 +175,23 @@ def test_every_fault_has_the_page_that_the_table_gives() -> None:
     for fault in table:
         pages = {page.name if (page := runbooks.page_of(*kind.split())) else "" for kind in fault["kinds"]}
         assert pages == {fault["page"]} != {""}, fault
+
+
+def test_the_fix_of_every_fault_is_a_line_of_its_page() -> None:
+    """molecule/verify does just that, and looks whether it is gone."""
+    anywhere = {line for name in runbooks.PAGES for line in said_to_be_typed(name)}
+    for fault in faults():
+        lines = [typed(line) for line in fault["fix"]]
+        assert set(lines[:1]) <= said_to_be_typed(fault["page"]), fault
+        assert set(lines) <= anywhere, fault
+    assert [fault["page"] for fault in faults() if not fault["fix"]] == ["disk-full"]
+
+
+def test_what_the_table_says_that_fixes_it_is_on_the_page() -> None:
+    for name, page in runbooks.PAGES.items():
+        fix = (FOLDER / f"{name}.md").read_text().partition("## Fix it")[2].partition("## Is it fixed?")[0]
+        commands = re.findall(r"ansible-playbook auren\.stack\.\w+(?: --tags \w+| -e \w+=\w+)?|docker (?:re)?start auren-\w+", page.fix)
+        assert [command for command in commands if command not in fix] == [], name
 
 
 def test_a_label_says_which_part_of_a_page_it_is_about() -> None:

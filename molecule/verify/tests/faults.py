@@ -1,11 +1,14 @@
-"""The table of faults: how each is put into a running stack and taken away again, and what verify has to say.
+"""The table of faults: how each is put into a running stack and taken away again, what verify has to say, and what fixes it.
 
 `causes` are the red lines, all of them, as regular expressions; `warnings` what is noted and keeps nobody from working. `kinds` is what the
-first line (else the first warning) is found as, source and kind in the table of runbooks, and `page` the runbook that this leads to.
+first line (else the first warning) is found as, source and kind in the table of runbooks, and `page` the runbook that this leads to. `fix`
+are lines of that page, with the names of this fault's containers; where two things are the matter, also one of the other's page. It is
+empty where no command can know what is right. After it the ways to take a fault away find it gone.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,13 +27,21 @@ class Fault:
     warnings: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     page: str = ""
+    fix: tuple[str, ...] = ()
 
 
 # --- ways to put a fault in ---------------------------------------------------------------------------------------------
 
 
-def between(before: list[list[str]], after: list[list[str]]) -> Callable[[Target], AbstractContextManager[None]]:
-    """Commands of docker that put it in, and others that take it away."""
+def perhaps(target: Target, *words: str) -> None:
+    """A command of docker that fails where the fix has done the same already."""
+    target.run("sh", "-c", f"docker {shlex.join(words)} || true")
+
+
+def between(
+    before: list[list[str]], after: list[list[str]], unfixed: list[list[str]] | None = None
+) -> Callable[[Target], AbstractContextManager[None]]:
+    """Commands of docker that put it in, and others that take it away. unfixed: those of them, the first, that fail where it is fixed."""
 
     @contextmanager
     def put_in(target: Target) -> Iterator[None]:
@@ -39,6 +50,8 @@ def between(before: list[list[str]], after: list[list[str]]) -> Callable[[Target
         try:
             yield
         finally:
+            for words in unfixed or []:
+                perhaps(target, *words)
             for words in after:
                 target.docker(*words)
 
@@ -73,6 +86,14 @@ def recreated(service: str) -> list[str]:
 
 RELOADED = ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9090/-/reload', data=b'')"]
 ONCE_AGAIN = ["docker", "restart", "auren-grafana"]
+TOPICS = ["--env", "KAFKA_HEAP_OPTS=-Xmx64m", "auren-kafka", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "auren-kafka:9092"]
+SITE = "ansible-playbook auren.stack.site"
+STREAMLINE = "ansible-playbook auren.stack.streamline"
+ANEW = f"docker compose -f {PROJECT_DIR}/docker-compose.yml up -d --no-deps --force-recreate"
+PASSWORD_OF_THE_FILE = (
+    f"sed p {PROJECT_DIR}/secrets/postgres_password | docker exec -i auren-postgres psql -U auren -d auren -c '\\password auren'"
+)
+REPLICA_OF_NO_ONE = """docker exec auren-redis sh -c 'REDISCLI_AUTH="$(cat /run/secrets/redis_password)" redis-cli REPLICAOF NO ONE'"""
 
 
 def sql(statement: str) -> list[str]:
@@ -88,7 +109,20 @@ def stopped(name: str) -> Callable[[Target], AbstractContextManager[None]]:
     return between([["stop", name]], [["start", name]])
 
 
-table_gone = between([sql("ALTER TABLE user_baselines RENAME TO gone")], [sql("ALTER TABLE gone RENAME TO user_baselines")])
+table_gone = between(
+    [sql("ALTER TABLE user_baselines RENAME TO gone")],
+    [sql("DROP TABLE IF EXISTS user_baselines"), sql("ALTER TABLE gone RENAME TO user_baselines")],
+)
+
+
+@contextmanager
+def another_password(target: Target) -> Iterator[None]:
+    """Of the server, and of nobody else."""
+    target.docker(*sql("ALTER ROLE auren PASSWORD 'another'"))
+    try:
+        yield
+    finally:
+        target.run("bash", "-c", PASSWORD_OF_THE_FILE)
 
 
 @contextmanager
@@ -112,6 +146,7 @@ def on_a_network_that_is_gone(target: Target) -> Iterator[None]:
         target.docker("rm", "--force", "--volumes", name)
         target.docker("rename", f"{name}-kept", name)
         target.docker("network", "connect", "--alias", "node-exporter", "auren-network", name)
+        perhaps(target, "network", "rm", "auren_default")
 
 
 @contextmanager
@@ -125,15 +160,16 @@ def scraped_at_the_host(target: Target) -> Iterator[None]:
 
 @contextmanager
 def moved_tag(target: Target) -> Iterator[None]:
+    """Built anew over the tag that is in use, as a newer version would be."""
     ref = target.docker("inspect", "auren-node-exporter", "--format", "{{.Config.Image}}")
-    other = target.docker("inspect", "auren-redis", "--format", "{{.Image}}")
     target.docker("tag", ref, "auren-kept:1")
-    target.docker("tag", other, ref)
+    built = target.docker("build", "--quiet", "--tag", ref, "-", stdin="FROM auren-kept:1\nLABEL built=anew\n")
     try:
         yield
     finally:
         target.docker("tag", "auren-kept:1", ref)
-        target.docker("rmi", "auren-kept:1")
+        target.run(*recreated("auren-node-exporter"))
+        target.docker("rmi", "auren-kept:1", built)
 
 
 @contextmanager
@@ -171,6 +207,15 @@ FAULTS = [
         (r"neuros-advanced → auren-postgres: auren-postgres:5432 does not accept the password .* POSTGRES_PASSWORD, which differs from",),
         kinds=("postgres auth",),
         page="password-drift",
+        fix=(SITE,),
+    ),
+    Fault(
+        "another database password in the server",
+        another_password,
+        tuple(rf"^{who} → auren-postgres: .* does not accept the password" for who in ("biometric-production", "host", "neuros-advanced")),
+        kinds=("postgres auth",),
+        page="password-drift",
+        fix=(PASSWORD_OF_THE_FILE,),
     ),
     Fault(
         "a table that is missing",
@@ -178,6 +223,7 @@ FAULTS = [
         (r"→ auren-postgres: auren on .* has no table user_baselines",),
         kinds=("postgres missing",),
         page="missing-tables",
+        fix=("docker restart auren-postgres",),
     ),
     Fault(
         "Kafka stopped",
@@ -185,6 +231,7 @@ FAULTS = [
         (r"^auren-kafka is exited \(exit code \d+\): docker start auren-kafka",),
         kinds=("container down",),
         page="stopped-container",
+        fix=("docker start auren-kafka",),
     ),
     Fault(
         "Kafka advertises localhost",
@@ -192,6 +239,15 @@ FAULTS = [
         (r"→ auren-kafka: auren-kafka:9092 answers, but it advertises localhost:9092",),
         kinds=("kafka advertised",),
         page="kafka-listeners",
+        fix=(f"{SITE} --tags kafka", "docker restart biometric-production"),
+    ),
+    Fault(
+        "a topic that is missing",
+        between([["exec", *TOPICS, "--delete", "--topic", "biometric-events.dlq"]], [["restart", "auren-kafka"]]),
+        (r"→ auren-kafka: auren-kafka:9092 has no topic biometric-events.dlq",),
+        kinds=("kafka missing",),
+        page="kafka-topics",
+        fix=("docker restart auren-kafka",),
     ),
     Fault(
         "Redis read-only",
@@ -199,6 +255,7 @@ FAULTS = [
         (r"→ auren-redis: auren-redis:6379 takes no writes: it is a replica of 127.0.0.1:1",),
         kinds=("redis readonly",),
         page="redis-read-only",
+        fix=(REPLICA_OF_NO_ONE,),
     ),
     Fault(
         "an alias dropped by a plain disconnect and connect",
@@ -212,6 +269,7 @@ FAULTS = [
         (r"^auren-redis has lost the name redis on auren-network",),
         kinds=("container alias",),
         page="lost-alias",
+        fix=(STREAMLINE,),
     ),
     Fault(
         "a container on the wrong network",
@@ -222,14 +280,15 @@ FAULTS = [
                 ["network", "disconnect", "auren-network", "auren-postgres-exporter"],
             ],
             [
-                ["network", "connect", "--alias", "postgres-exporter", "auren-network", "auren-postgres-exporter"],
                 ["network", "disconnect", "auren_deploy_auren-network", "auren-postgres-exporter"],
                 ["network", "rm", "auren_deploy_auren-network"],
             ],
+            unfixed=[["network", "connect", "--alias", "postgres-exporter", "auren-network", "auren-postgres-exporter"]],
         ),
         (r"^auren-postgres-exporter is not on auren-network \(it is on auren_deploy_auren-network\)",),
         kinds=("container network",),
         page="wrong-network",
+        fix=(STREAMLINE,),
     ),
     Fault(
         "a creation network that is gone",
@@ -237,6 +296,7 @@ FAULTS = [
         (r"^auren-node-exporter will not start again after a stop or a reboot: the network .* that it was created on is gone",),
         kinds=("container cannot_start",),
         page="creation-network",
+        fix=(STREAMLINE, "docker restart auren-node-exporter"),
     ),
     Fault(
         "a target by the host's address",
@@ -244,6 +304,7 @@ FAULTS = [
         (r"host → auren-prometheus: .* scrapes redis at [\d.]+:9121 instead of auren-redis-exporter:9121",),
         kinds=("prometheus target",),
         page="prometheus-targets",
+        fix=(f"{SITE} --tags prometheus",),
     ),
     Fault(
         "a target on a published port",
@@ -251,6 +312,7 @@ FAULTS = [
         (r"host → auren-prometheus: .* scrapes grafana at auren-grafana:13000 instead of auren-grafana:3000",),
         kinds=("prometheus target",),
         page="prometheus-targets",
+        fix=(f"{SITE} --tags prometheus",),
     ),
     Fault(
         "an exporter stopped",
@@ -258,6 +320,7 @@ FAULTS = [
         (r"^auren-redis-exporter is exited",),
         kinds=("container down",),
         page="stopped-container",
+        fix=("docker start auren-redis-exporter",),
     ),
     Fault(
         # Grafana itself would start, and its panels would stay empty: tests/unit/test_probes.py. The stand-in refuses such files.
@@ -266,6 +329,7 @@ FAULTS = [
         (r"^auren-grafana (crashes and is restarted again and again|was restarted \d+ times)",),
         kinds=("container loop", "container restarted"),
         page="restart-loop",
+        fix=(SITE,),
     ),
     Fault(
         "a panel on a metric that nobody exports",
@@ -275,6 +339,7 @@ FAULTS = [
         ),
         kinds=("grafana unexported",),
         page="empty-panels",
+        fix=(f"{SITE} --tags grafana",),
     ),
     Fault(
         "a restart loop",
@@ -282,6 +347,7 @@ FAULTS = [
         (r"^auren-node-exporter (crashes and is restarted again and again|was restarted \d+ times)",),
         kinds=("container loop", "container restarted"),
         page="restart-loop",
+        fix=(SITE,),
     ),
     Fault(
         "a tag that was moved",
@@ -289,23 +355,25 @@ FAULTS = [
         warnings=(r"auren-node-exporter runs an older image than the one that prom/node-exporter:\S+ is now",),
         kinds=("container image",),
         page="moved-tag",
+        fix=(SITE,),
     ),
     Fault(
         "a file edited inside a container",
         between(
             [["exec", "--user", "root", "neuros-advanced", "touch", "/usr/local/hot-patch.py"]],
-            [["exec", "--user", "root", "neuros-advanced", "rm", "/usr/local/hot-patch.py"]],
+            [["exec", "--user", "root", "neuros-advanced", "rm", "-f", "/usr/local/hot-patch.py"]],
         ),
         warnings=(r"neuros-advanced: /usr/local/hot-patch.py was changed inside the running container",),
         kinds=("container edited",),
         page="hot-patch",
+        fix=(f"{ANEW} neuros-advanced",),
     ),
     Fault(
         "a disk that is nearly full",
         small_disk,
         (rf"^only \d % of the disk of {PROJECT_DIR} is free",),
         kinds=("disk disk",),
-        page="disk-full",
+        page="disk-full",  # what may go is for a person to say; here it is the whole disk that goes
     ),
     Fault(
         "a stopped container without a restart policy",
@@ -317,6 +385,24 @@ FAULTS = [
         (r"auren-redis-exporter has no restart policy, and stays down after a crash or a reboot",),
         kinds=("container down",),
         page="stopped-container",
+        fix=(SITE,),
+    ),
+    Fault(
+        "a port that is open to everybody",
+        edited("services/auren-redis.yml", "127.0.0.1:6379", "0.0.0.0:6379", recreated("auren-redis")),
+        (r"^auren-redis does not publish 6379/tcp as 127.0.0.1:6379",),
+        (r"auren-redis publishes 6379/tcp as 0.0.0.0:6379, which was not declared",),
+        kinds=("container ports",),
+        page="ports",
+        fix=(SITE,),
+    ),
+    Fault(
+        "a page that does not hand calls on",
+        edited("config/auren-pwa/nginx.conf", "~ /api/neuros/", "~ /api/other/", ["docker", "restart", "auren-pwa"]),
+        (r"host → auren-pwa: GET /api/neuros/health of 127.0.0.1:80 answers 404 instead of 200",),
+        kinds=("proxy status",),
+        page="nginx-proxy",
+        fix=("ansible-playbook auren.stack.pwa",),
     ),
     Fault(
         "a name that two containers answer to",
@@ -324,6 +410,7 @@ FAULTS = [
         (r"^intruder answers to auren-redis on auren-network as well as auren-redis",),
         kinds=("container twice",),
         page="name-twice",
+        fix=("docker network disconnect auren-network intruder",),
     ),
     Fault(
         "two faults at once",
@@ -331,5 +418,6 @@ FAULTS = [
         (r"^auren-kafka-exporter is exited", r"→ auren-postgres: auren on .* has no table user_baselines"),
         kinds=("container down",),
         page="stopped-container",
+        fix=("docker start auren-kafka-exporter", "docker restart auren-postgres"),
     ),
 ]

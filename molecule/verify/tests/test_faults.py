@@ -1,9 +1,11 @@
-"""Every fault of the table is found, by one line for each; a healthy stack has nothing to find; and what writes cleans up."""
+"""Every fault of the table is found, by one line for each, and fixed by what its page says; a healthy stack has nothing to find; and
+what writes cleans up."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from target import Recap, Target, play, wait_until
 
 RUNS = 20  # of the healthy stack
 PATIENCE = 60  # seconds
+WELL_AGAIN = 150  # seconds
 HOPS = ["webhook", "record", "consumed", "row", "sample", "panel", "answer", "rows_away", "keys_away"]
 
 
@@ -40,7 +43,7 @@ def well(directory: Path) -> bool:
 def healed(target: Target, tmp_path: Path) -> Any:
     """Afterwards the next fault begins on a stack that is well again."""
     yield
-    wait_until(lambda: well(tmp_path), 150, 2)
+    wait_until(lambda: well(tmp_path), WELL_AGAIN, 2)
 
 
 def test_a_healthy_stack_has_no_findings(target: Target, tmp_path: Path) -> None:
@@ -55,7 +58,7 @@ def test_a_healthy_stack_has_no_findings(target: Target, tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("healed")
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
-def test_a_fault_is_found(target: Target, tmp_path: Path, fault: Fault) -> None:
+def test_a_fault_is_found_and_its_page_fixes_it(target: Target, tmp_path: Path, fault: Fault) -> None:
     """By these lines and no others. It may take some runs: a crash becomes a loop by and by, an account is written every few seconds."""
     with fault.put_in(target):
         deadline = time.monotonic() + PATIENCE
@@ -72,11 +75,33 @@ def test_a_fault_is_found(target: Target, tmp_path: Path, fault: Fault) -> None:
         assert led(result) & set(fault.kinds), led(result)
         assert [cause["page"] for cause in result["causes"]][:1] == ([fault.page] if fault.causes else [])
         assert (f"docs/runbooks/{fault.page}.md" in done.output) == bool(fault.causes)
+        for line in fault.fix:
+            do(target, line, tmp_path)
+        if fault.fix:
+            wait_until(lambda: well(tmp_path), WELL_AGAIN, 2)
+
+
+def do(target: Target, line: str, directory: Path) -> None:
+    """What a page says, as whoever reads it types it: on the host, or a playbook, whose plan is approved as it is shown."""
+    command, *words = shlex.split(line)
+    if command != "ansible-playbook":
+        target.run("bash", "-c", line)
+        return
+    playbook, *arguments = words
+    given = ["-e", f"auren_report_dir={directory}"] + (["-e", "auren_approve=auto"] if playbook.endswith(".streamline") else [])
+    done = play(*arguments, *given, playbook=f"playbooks/{playbook.removeprefix('auren.stack.')}.yml")
+    print(line, *(text for text in done.output.splitlines() if re.match(r"\s+(recreate|start|set|reload|connect|make) ", text)), sep="\n  ")
+    assert done.status == 0, done.output
 
 
 def led(result: dict[str, Any]) -> set[str]:
     """What the table of runbooks is asked for: source and kind of all that is red or noted."""
-    return {f"{one['check'].split()[0]} {one['kind']}" for one in result["checks"] if one["status"] in ("fail", "warn")}
+    return {f"{source(one['check'])} {one['kind']}" for one in result["checks"] if one["status"] in ("fail", "warn")}
+
+
+def source(check: str) -> str:
+    """Of its label; what the page hands on has one of its own."""
+    return "proxy" if re.match(r"http [^/]+/api/", check) else check.split()[0]
 
 
 def missing(patterns: tuple[str, ...], lines: list[str]) -> list[str]:
