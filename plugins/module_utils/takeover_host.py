@@ -16,7 +16,7 @@ from ansible_collections.auren.stack.plugins.module_utils.data_places import red
 from ansible_collections.auren.stack.plugins.module_utils.declaration import observe
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service, spec
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
-from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
+from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError, extra_vars
 from ansible_collections.auren.stack.plugins.module_utils.files import read_text
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import STAMP, Run

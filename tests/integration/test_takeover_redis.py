@@ -73,7 +73,7 @@ def test_a_password_that_only_its_shell_knows_is_given(hand: HandRun, tmp_path: 
     said = hand.refused(declared(hand, volume), **SPECS)
     assert said == (
         "the Redis in db accepts no password that is known. Give the one that it has in auren_secrets: redis_password, or leave it "
-        "(auren_takeover_leave=[db]). Nothing was changed"
+        """(-e '{"auren_takeover_leave": ["db"]}'). Nothing was changed"""
     )
     hand.do(declared(hand, volume), backup="", backup_dir=str(tmp_path / "backup"), secrets={"redis_password": SECRET}, **SPECS)
     assert cli(hand, "GET", "key", password=SECRET) == "kept"
@@ -86,7 +86,7 @@ def test_a_redis_that_cannot_be_asked(hand: HandRun) -> None:
     name = hand.start("db", "--volume", f"{volume}:/data", command=closed)
     docker("exec", name, "sh", "-c", "until redis-cli -s /tmp/redis ping; do sleep 0.1; done; redis-cli -s /tmp/redis SAVE")
     tls = hand.service("db", volume, compose={"command": ["redis-server", "--port", "0", "--tls-port", "6379"]})
-    leave = "or leave it (auren_takeover_leave=[db]). Nothing was changed"
+    leave = """or leave it (-e '{"auren_takeover_leave": ["db"]}'). Nothing was changed"""
     assert hand.refused(tls) == (
         "the Redis db is declared to listen with TLS alone, so it could not be asked whether it has its keys. Declare a port without TLS "
         f"beside that, {leave}"

@@ -83,7 +83,7 @@ def test_a_client_by_a_link(hand: HandRun) -> None:
     said = hand.refused(hand.service("db"))
     assert said == (
         "tool is linked to db (--link, as cache): it would lose db and could not start again; make it anew on NET without the link, or say "
-        "auren_takeover_leave=[tool]. Nothing was changed"
+        """-e '{"auren_takeover_leave": ["tool"]}'. Nothing was changed"""
     )
     assert hand.run(hand.service("db"), check=True, leave=[hand.called("tool")]).status == 0
 
@@ -94,8 +94,8 @@ def test_a_client_by_a_link_on_a_network_of_its_own(hand: HandRun) -> None:
     hand.start("tool", "--stop-signal", "SIGKILL", "--link", f"{hand.called('db')}:cache", command=["sleep", "infinity"])
     said = hand.refused(hand.service("db"))
     assert said == (
-        "tool calls db cache by a link, and the new one has no such name on NET: it would lose db; say auren_overrides={db: {aliases: "
-        "[cache]}}, or say auren_takeover_leave=[tool]. Nothing was changed"
+        "tool calls db cache by a link, and the new one has no such name on NET: it would lose db; say "
+        """-e '{"auren_overrides": {"db": {"aliases": ["cache"]}}}', or say -e '{"auren_takeover_leave": ["tool"]}'. Nothing was changed"""
     )
     assert hand.run(hand.service("db", aliases=["cache"]), check=True).status == 0
     docker("network", "disconnect", hand.project.network, hand.called("tool"))

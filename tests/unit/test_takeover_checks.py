@@ -43,7 +43,7 @@ APP = foreign("app", endpoints=(BRIDGE,), links=("db:cache",))
 def test_a_client_by_a_link_would_lose_it() -> None:
     told = (
         "app is linked to db (--link, as cache): it would lose db and could not start again; make it anew on net without the link, or say "
-        "auren_takeover_leave=[app]. Nothing was changed"
+        """-e '{"auren_takeover_leave": ["app"]}'. Nothing was changed"""
     )
     assert neighbours(APP) == [told]
     assert neighbours(replace(APP, endpoints=(BRIDGE, NET)), "cache") == [told]
@@ -59,7 +59,7 @@ def test_a_link_on_a_network_is_a_name_that_the_new_one_may_have() -> None:
     both = replace(app, endpoints=(*app.endpoints, NET))
     [said] = neighbours(both, "main")
     assert said.startswith("app calls db cache by a link, and the new one has no such name on net: it would lose db; "), said
-    assert "say auren_overrides={db: {aliases: [main, cache]}}, or say auren_takeover_leave=[app]." in said
+    assert """say -e '{"auren_overrides": {"db": {"aliases": ["main", "cache"]}}}', or say -e""" in said
     assert neighbours(both, "cache") == []
 
 
