@@ -8,12 +8,12 @@ A container that is not there or does not run says nothing else: the first reaso
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible_collections.auren.stack.plugins.module_utils import traces, validate
-from ansible_collections.auren.stack.plugins.module_utils.definition import Service
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service, definition_of
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.files import legible
 from ansible_collections.auren.stack.plugins.module_utils.hand_edits import policy_operation
@@ -166,11 +166,24 @@ def _content(service: Service, seen: Seen) -> Iterator[Finding]:
         return
     if seen.image_id and container.image_id != seen.image_id:
         yield Finding("image", "warn", f"{container.name} runs an older image than the one that {service.image} is now: run site")
-    paths = [path for path in seen.edited if _by_hand(path)]
+    mounted = _mounted(service)
+    paths = [path for path in seen.edited if _by_hand(path) and not inside(path, mounted)]
     if paths:
         shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
         said = "was changed inside the running container, and is lost when it is made anew: put it into the image"
         yield Finding("edited", "warn", f"{container.name}: {shown} {said}")
+
+
+def _mounted(service: Service) -> list[str]:
+    """Where something is mounted: for a file the Engine makes an empty one in the container's layer."""
+    volumes = definition_of(service).get("volumes") or []
+    texts = [one.split(":") for one in volumes if isinstance(one, str)]
+    return [words[min(1, len(words) - 1)] for words in texts] + [str(one["target"]) for one in volumes if isinstance(one, Mapping)]
+
+
+def inside(path: str, places: Collection[str]) -> bool:
+    """Whether it is one of these places, or in one of them."""
+    return any(path == place or path.startswith(f"{place}/") for place in places)
 
 
 def _by_hand(path: str) -> bool:

@@ -107,7 +107,7 @@ def read(engine: Engine, system: Mapping[str, Any], service: Service, container:
         _ref(engine, container, image),
         tuple(places),
         _listens(container, raw),
-        edited=tuple(path for path in edited if not _inside(path, [*places, *(m.destination for m in mounts(raw))])),
+        edited=tuple(path for path in edited if not container_checks.inside(path, [*places, *(m.destination for m in mounts(raw))])),
         program=program,
     )
 
@@ -136,10 +136,6 @@ def _by_start(path: str, started: Sequence[float]) -> bool:
     except OSError:
         return True
     return any(-1 <= written - begin <= STARTING for begin in started)
-
-
-def _inside(path: str, places: Sequence[str]) -> bool:
-    return any(path.startswith(f"{place}/") for place in places)
 
 
 def program_of(engine: Engine, raw: Mapping[str, Any]) -> Program:

@@ -259,9 +259,9 @@ def test_a_run_that_was_cut_off_at_the_gate_is_brought_to_its_end(hand: HandRun)
 
 
 def test_what_shells_and_programs_leave_behind_is_no_edit(hand: HandRun) -> None:
-    """Long after its start, too. Code in a folder of that name is code."""
+    """Long after its start, too. Code in a folder of that name is code; where a file is mounted the layer has an empty one."""
     volume = hand.project.volume("data")
-    hand.redis("db", "--volume", f"{volume}:/data")
+    hand.redis("db", "--volume", f"{volume}:/data", "--volume", f"{__file__}:/app/mounted.py:ro")
     paths = "/root/.psql_history /root/.ash_history /app/error.log /opt/x/logs/access.log.1"
     made = f"mkdir -p /app/logs /opt/x/logs; touch -d 2001-01-01 {paths}"
     docker("exec", "-u", "root", hand.called("db"), "sh", "-c", f"{made} /app/logs/handler.py")

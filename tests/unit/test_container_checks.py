@@ -157,6 +157,8 @@ def test_files_that_somebody_edited() -> None:
     assert found(edited=quiet) == []
     hot = [*quiet, "/app/main.py", "/app/a.py", "/usr/lib/b.py", "/usr/local/c.py"]
     said = "was changed inside the running container, and is lost when it is made anew: put it into the image"
+    mounts = {"volumes": ["/srv/main.py:/app/main.py:ro", {"type": "bind", "source": "/srv/lib", "target": "/usr/lib"}]}
+    assert found(mounts, edited=["/app/main.py", "/usr/lib/b.py"]) == []  # of these the layer has empty ones
     assert found(edited=hot) == [("edited", "warn", f"one: /app/main.py, /app/a.py, /usr/lib/b.py and 1 more {said}")]
 
 
