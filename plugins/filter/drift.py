@@ -57,7 +57,8 @@ from ansible_collections.auren.stack.plugins.module_utils.statements import stra
 
 # What the plan does not see, or not from the service.
 OF_A_SERVICE = ("field", "file", "policy", "edited", "ports", "twice", "twice_alias", "cannot_start")
-SET_POLICY, TELL_OF_POLICY = "set restart policy of", ("policy", "field")  # what a finding tells need not be told by the plan as well
+SET_POLICY = "set restart policy of"
+TELL_OF_POLICY = ("policy", "field")  # what a finding tells need not be told by the plan as well
 SHOWN = 3  # services that the line names
 
 

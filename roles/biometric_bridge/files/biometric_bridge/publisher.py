@@ -86,7 +86,12 @@ class Publisher:
         """Ask a broker for its metadata now; raises when none answers or the topic has no partition."""
         if self._producer is None:
             raise ConnectionError("not connected")
-        cluster = await self._producer.client.fetch_all_metadata()
+        try:
+            cluster = await self._producer.client.fetch_all_metadata()
+        except KafkaError:
+            # It knows only the addresses that Kafka told it last; a new producer asks at the first one again.
+            self._wake.set()
+            raise
         if not cluster.available_partitions_for_topic(self._topic):
             raise ConnectionError(f"topic {self._topic} has no leader or does not exist")
 
