@@ -192,7 +192,7 @@ def test_used_applications_and_their_logs(target: Target, given: Given) -> None:
 def test_what_was_written_for_people_holds_none(given: Given, reports: Path) -> None:
     """Documents, change log and records of all these runs, also of those that failed."""
     files = {path.name: path.read_bytes().decode(errors="replace") for path in reports.rglob("*") if path.is_file()}
-    assert {"architecture.md", "architecture.html", "CHANGELOG.md", "changes.jsonl", "verification.json"} <= set(files)
+    assert {"architecture.md", "architecture.html", "CHANGELOG.md", "changes.jsonl"} <= set(files)
     assert {name: found for name, text in files.items() if (found := hits(text, given.ever))} == {}
 
 
