@@ -15,6 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import Host
 from ansible_collections.auren.stack.plugins.module_utils.journal import STAMP, Journal, Run
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
+from ansible_collections.auren.stack.plugins.module_utils.takeover_kept import old_containers
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import KEPT
 from ansible_collections.auren.stack.plugins.module_utils.takeover_record import swaps_in, touched
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED, Move, Step, spec_of
@@ -47,10 +48,8 @@ def plan_cleanup(state: HostState, runs: Sequence[Run], wish: Wish, now: float) 
     """runs: of the journal that are not taken back. now: seconds since 1970."""
     found = Cleanup()
     swaps = [swap for run, swap in swaps_in(runs) if touched(run, swap)]
-    known = {word for swap in swaps for word in (swap["id"], swap["kept"])}  # a host may have another project, with kept ones of its own
-    mine = [c for c in state.containers if known & {c.id, c.name}]
-    kept = [(match["service"], age(match["stamp"], now), c) for c in mine if (match := KEPT.fullmatch(c.name))]
-    for service, days, container in sorted(kept, key=lambda one: one[2].name):
+    kept = [(match["service"], age(match["stamp"], now), c) for c in old_containers(state, swaps) if (match := KEPT.fullmatch(c.name))]
+    for service, days, container in kept:
         successor = state.container(service)
         if days < wish.window:
             found.plan.warnings.append(f"kept: {container.name}, for {wish.window - days:.1f} more days (auren_rollback_window)")

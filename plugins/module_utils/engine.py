@@ -265,13 +265,9 @@ class Engine:
 
     def volume_place(self, name: str) -> str:
         """The mount point of a volume on the host; empty when there is no such volume."""
-        try:
-            with told("inspect volume", name):
-                return str(self.api.inspect_volume(name).get("Mountpoint") or "")
-        except StackError as error:
-            if error.kind == "not_found":
-                return ""
-            raise
+        with told("inspect volume", name), contextlib.suppress(docker.errors.NotFound):
+            return str(self.api.inspect_volume(name).get("Mountpoint") or "")
+        return ""
 
     def remove_volume(self, name: str) -> None:
         with told("remove volume", name):

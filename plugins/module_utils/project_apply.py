@@ -19,6 +19,7 @@ from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import Before
 from ansible_collections.auren.stack.plugins.module_utils.gate import POLL, Gate, evidence
+from ansible_collections.auren.stack.plugins.module_utils.hand_edits import declared_policy
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE
 from ansible_collections.auren.stack.plugins.module_utils.network_plan import target_spec
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file
@@ -89,7 +90,7 @@ class Apply:
         self.engine.create_volume(name, {LABEL_SERVICE: self.house.project})
 
     def _set_policy(self, name: str) -> None:
-        self.engine.set_restart_policy(name, str(definition.definition_of(self.work.called[name])["restart"]))
+        self.engine.set_restart_policy(name, declared_policy(self.work.called[name]))
 
     def _write_files(self, compose_reads_them: bool) -> None:
         start = time.monotonic()

@@ -31,11 +31,15 @@ PortTaken = Callable[[Binding], str]
 
 @dataclass(frozen=True)
 class OwnedFile:
-    """A file and the service it belongs to; "" for the project's own. record: it only says what the others are."""
+    """A file and the service it belongs to; "" for the project's own. record: it only says what the others are.
+
+    why: the one on disk is not the wanted one, as ``difference`` says it.
+    """
 
     service: str
     wanted: WantedFile
     record: bool = False
+    why: str = ""
 
 
 @dataclass
@@ -197,8 +201,8 @@ def _container_operation(service: Service, observed: Observed, work: Work) -> Op
     if not causes:
         drifted = drifted_environment(service, container, observed.values)
         causes += [f"its environment key {key} holds another secret than the project" for key in drifted]
-        files = [file.wanted for file in work.files if file.service == service.name]
-        causes += [f"{path} was edited by hand" for path in edited(service, files, observed.declared.get(service.name))]
+        differing = [file.wanted.path for file in work.files if file.service == service.name and file.why == "content"]
+        causes += [f"{path} was edited by hand" for path in edited(service, differing, observed.declared.get(service.name))]
     if leftovers([service.name], service.house, observed):  # the Engine may still be about to stop it, as Compose had asked
         causes.append("a run was cut off while it replaced it")
     if causes:
@@ -277,18 +281,16 @@ def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, i
 
 
 def _file_operations(work: Work, house: House, replaced: list[str]) -> None:
-    """Keep the files that differ, and name them, but for what goes without saying.
+    """Name the files that differ, but for what goes without saying.
 
     That is the files of a service that is created or recreated, and the project's record of any other change.
     """
-    work.files = [f for f in work.files if difference(f.wanted)]
     other = bool(replaced or work.stale or any(not f.record for f in work.files))
     for file in work.files:
         quiet = other if file.record else file.service in replaced if file.service else bool(replaced)
         if not quiet:
-            why = difference(file.wanted)
             path = str(file.wanted.path.relative_to(house.directory))
-            work.plan.operations.append(Operation("write", path, why, before=why, after="as declared"))
+            work.plan.operations.append(Operation("write", path, file.why, before=file.why, after="as declared"))
     for gone in work.stale:
         work.plan.operations.append(
             Operation("remove file", str(gone.relative_to(house.directory)), "it is no longer declared", before="there")
@@ -322,6 +324,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
         spec = definition.spec(service, observed.values)
         work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values))
     _collect_files(work, house, observed)
+    work.files = [replace(file, why=why) for file in work.files if (why := difference(file.wanted))]
     work.new_volumes = [d["volume"] for s in called.values() for d in s.data if not observed.snapshot.where(d["volume"])]
     work.plan.operations += observed.network.operations
     work.plan.operations += [rotation.operation() for rotation in observed.rotations]

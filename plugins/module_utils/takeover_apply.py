@@ -312,7 +312,7 @@ class SwapApply(Apply):
             with contextlib.suppress(StackError):
                 save_redis(self.engine, present.id, self.observed.values.get("redis_password", ""))
         place = Place(name, self.house.project, self.old_name)
-        put_back(self.engine, place, self.swap.old.container, replace(before, redis=False), self.swap.copies if self.making else ())
+        put_back(self.engine, place, self.swap.old.container, before, self.swap.copies if self.making else ())
 
 
 def copy_out(engine: Engine, old: Container, copy: Copy) -> None:

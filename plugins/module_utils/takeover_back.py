@@ -229,7 +229,7 @@ class ReturnRun:
         password = read_text(self.project / "secrets" / "redis_password") or ""
         try:
             place = Place(one.name, one.project, one.kept, one.leaves)
-            put_back(self.engine, place, one.old, one.before, one.copies, {"redis_password": password})
+            put_back(self.engine, place, one.old, one.before, one.copies, password if one.before.redis else None)
         finally:  # also one that is not healthy yet is no service of the project any more
             declared, present = read_declared(self.project), self.engine.container(one.name)
             if one.name in declared and not (present and present.belongs(one.project)):

@@ -54,9 +54,8 @@ def tell(
     told, merged = Told(), {name: dict(keys) for name, keys in overrides.items()}
     for name, old in olds.items():
         service = services[name]
+        fragment = {**_with_placeholders(old, known), "image": images[name]}
         held = old.config.compose.get("environment") or {}
-        environment, _secrets = moved_secrets(name, held, known)
-        fragment = {**old.config.compose, **({"environment": environment} if environment else {}), "image": images[name]}
         told.secrets |= {secret for key, value in held.items() for secret in values_in(key, value)}
         told.fragments[name] = without_secrets(fragment)
         told.unexpressed[name] = old.config.sentences
@@ -71,6 +70,12 @@ def tell(
     if merged != overrides:
         told.variables["auren_overrides"] = merged
     return told
+
+
+def _with_placeholders(old: Old, known: Mapping[str, str]) -> dict[str, Any]:
+    """What runs in Compose's words, without the secrets of its environment. known: value → name of secrets that are known."""
+    environment, _secrets = moved_secrets(old.service, old.config.compose.get("environment") or {}, known)
+    return {**old.config.compose, **({"environment": environment} if environment else {})}
 
 
 def names_of(old: Old, service: Service) -> list[str]:
@@ -228,11 +233,8 @@ def made_as(old: Old, values: Mapping[str, str]) -> dict[str, Any]:
 
     For the journal: placeholders stand for secrets. values: of secrets that are known, by name.
     """
-    known = {value: name for name, value in values.items() if value}
-    environment, _secrets = moved_secrets(old.service, old.config.compose.get("environment") or {}, known)
-    fragment = {**old.config.compose, **({"environment": environment} if environment else {})}
     return {
-        "settings": without_secrets(fragment),
+        "settings": without_secrets(_with_placeholders(old, {value: name for name, value in values.items() if value})),
         "unexpressed": list(old.config.sentences),
         "image": {"name": old.ref, "id": old.container.image_id},
         "networks": {one.network: {"aliases": list(one.aliases), "ipv4_address": one.fixed_ipv4} for one in old.container.endpoints},

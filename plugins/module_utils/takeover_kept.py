@@ -7,7 +7,8 @@ They are the way back, so they are neither superfluous nor unknown. One that run
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
@@ -17,11 +18,15 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover_record import
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
 
 
+def old_containers(state: HostState, swaps: Iterable[Mapping[str, Any]]) -> list[Container]:
+    """By name, in any state, those that have the name of a kept one. A host may have another project, with kept ones of its own."""
+    known = {word for swap in swaps for word in (swap["id"], swap["kept"])}
+    return sorted((c for c in state.containers if known & {c.id, c.name} and KEPT.fullmatch(c.name)), key=lambda one: one.name)
+
+
 def kept_containers(state: HostState, runs: Sequence[Run]) -> list[Container]:
     """By name. runs: of the journal that are not taken back."""
-    known = {word for _run, swap in swaps_in(runs) for word in (swap["id"], swap["kept"])}
-    found = [c for c in state.containers if known & {c.id, c.name} and KEPT.fullmatch(c.name) and not c.alive]
-    return sorted(found, key=lambda one: one.name)
+    return [container for container in old_containers(state, (swap for _run, swap in swaps_in(runs))) if not container.alive]
 
 
 def kept_networks(state: HostState, containers: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.auren.stack.plugins.module_utils import container_data, proc_net, tree
@@ -38,17 +38,18 @@ class Place:
 
 
 def put_back(
-    engine: Engine, place: Place, old: Container, before: Before, copies: Sequence[Copy], values: Mapping[str, str] | None = None
+    engine: Engine, place: Place, old: Container, before: Before, copies: Sequence[Copy], redis_password: str | None = None
 ) -> None:
     """The old container has its name, its data, its policy and its life again; the new one goes. Whatever is so already stays so.
 
-    copies: what the new one may have written to. values: of secrets. Raises StackError when the old one is not what it was.
+    copies: what the new one may have written to. redis_password: of a server that saves its keys first, None for any other program. Raises
+    StackError when the old one is not what it was.
     """
     now = engine.container(old.id) or engine.container(place.kept)
     if now is None:
         said = f"{place.kept} is gone, so {place.service} cannot be what it was; its volumes are still there"
         raise StackError(said, "kept_gone", place.kept)
-    _clear_place(engine, place, now, copies, (values or {}).get("redis_password", "") if before.redis else None)
+    _clear_place(engine, place, now, copies, redis_password)
     if now.name != place.service:
         engine.rename(now.id, place.service)
     if not now.auto_remove and (now.restart_policy or "no") != before.policy:
@@ -67,7 +68,9 @@ def _clear_place(engine: Engine, place: Place, old: Container, copies: Sequence[
     if successor is not None and (successor.id == old.id or not successor.belongs(place.project)):
         successor = None
     if successor is not None and successor.alive:
-        _stop(engine, successor, redis_password)
+        if successor.running and redis_password is not None:
+            save_redis(engine, successor.id, redis_password)
+        engine.stop(successor.id)
     for copy in copies if old.name != place.service else ():
         copy_back(engine, old, copy)
     if successor is not None:
@@ -79,13 +82,6 @@ def _release(engine: Engine, kept: str) -> None:
     holder = engine.container(kept)
     if holder is not None and holder.state == "created":
         engine.remove_container(holder.id)
-
-
-def _stop(engine: Engine, successor: Container, redis_password: str | None) -> None:
-    """redis_password: of a server that saves its keys first, None for any other program."""
-    if successor.running and redis_password is not None:
-        save_redis(engine, successor.id, redis_password)
-    engine.stop(successor.id)
 
 
 def copied_to(engine: Engine, copy: Copy) -> str:

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.hand_run import HandRun
 from tests.integration.harness import IMAGES, RUN, Project, docker, image
 from tests.integration.network_mess import Mess, made
+from tests.integration.run_options import World
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +73,18 @@ def boot(hand: HandRun) -> Iterator[Path]:
     path.unlink()
     if made:
         folder.rmdir()
+
+
+@pytest.fixture(scope="module")
+def world(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """What random options of `docker create` refer to."""
+    prefix = f"{RUN}-{uuid.uuid4().hex[:4]}"
+    one = World(prefix, tmp_path_factory.mktemp("world") / "host", (f"{prefix}/rich:1", f"{prefix}/bare:1"))
+    try:
+        one.make(image("redis"))
+        yield one
+    finally:
+        one.remove()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.run_config import COVERED
 from ansible_collections.auren.stack.plugins.module_utils.run_config_fields import CONFIG_KEYS, FROM_IMAGE_KEYS, HOST_KEYS
 
-from tests.integration.harness import RUN, docker, image
+from tests.integration.harness import docker, image
 from tests.integration.run_again import Pair, inspected, made_again, read, removed
 from tests.integration.run_options import FAMILIES, World, cases, refused
 
@@ -23,17 +22,6 @@ FURTHER = {
     *("security_opt", "stop_grace_period", "tmpfs", "ulimits", "volumes"),
 }
 NOT_MADE = {"cpu_count", "storage_opt"}  # for Windows; only on a file system of its own
-
-
-@pytest.fixture(scope="module")
-def world(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    prefix = f"{RUN}-{uuid.uuid4().hex[:4]}"
-    one = World(prefix, tmp_path_factory.mktemp("world") / "host", (f"{prefix}/rich:1", f"{prefix}/bare:1"))
-    try:
-        one.make(image("redis"))
-        yield one
-    finally:
-        one.remove()
 
 
 @pytest.fixture(scope="module")

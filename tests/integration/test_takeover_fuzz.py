@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 
 from tests.integration.hand_run import HandRun
-from tests.integration.harness import RUN, image, run_module
+from tests.integration.harness import run_module
 from tests.integration.run_again import read
 from tests.integration.run_facts import differing
 from tests.integration.run_options import FAMILIES, World
@@ -24,17 +22,6 @@ STARTING = (  # the families with which anything starts, here as well
 )
 CHANGED = {"PATH": "PATHS=", "rsha": "rprivate", "rsla": "private"}  # it has to find its program; and the host's mounts are not shared
 SAMPLE = 8  # families in a case
-
-
-@pytest.fixture(scope="module")
-def world(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    prefix = f"{RUN}-{uuid.uuid4().hex[:4]}"
-    one = World(prefix, tmp_path_factory.mktemp("world") / "host", (f"{prefix}/rich:1", f"{prefix}/bare:1"))
-    try:
-        one.make(image("redis"))
-        yield one
-    finally:
-        one.remove()
 
 
 @pytest.mark.slow
