@@ -30,7 +30,14 @@ _COMPARED = {
 # What the Engine takes from its own configuration, or the kernel has not; where it is not declared, nobody knows who said it.
 _ENGINES_OWN = ("cgroup", "ipc", "mac_address", "runtime", "shm_size", "ulimits")
 _NOT_HERE = {"mem_limit": "MemoryLimit", "memswap_limit": "SwapLimit", "pids_limit": "PidsLimit", "oom_kill_disable": "OomKillDisable"}
-_DEPLOYED = ("mem_limit", "mem_reservation", "cpus", "pids_limit", "restart")  # which `deploy` says as well, in its own words
+# What `deploy` may say as well, in its own words, and where.
+_DEPLOYED = {
+    "mem_limit": "resources.limits.memory",
+    "mem_reservation": "resources.reservations.memory",
+    "cpus": "resources.limits.cpus",
+    "pids_limit": "resources.limits.pids",
+    "restart": "restart_policy",
+}
 _MOUNTING = ("configs", "secrets", "volumes_from")  # keys that mount something, too
 _PROXIES = re.compile("(http|https|ftp|no|all)_proxy", re.IGNORECASE)  # Compose gives these, of the client's own configuration, to all
 # How a value begins that Compose makes another one of.
@@ -111,6 +118,12 @@ def _as_asked(raw: Mapping[str, Any], named: Collection[str]) -> dict[str, Any]:
 # --- what counts --------------------------------------------------------------------------------------------------------
 
 
+def _within(tree: Any, path: str) -> bool:
+    for key in path.split("."):
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree is not None
+
+
 def _counts(one: Difference, service: Service, wanted: Mapping[str, Any], info: Mapping[str, Any]) -> bool:
     """Whether somebody made it so: not the Engine, the kernel, Compose, or a key of Compose's that says the same in other words."""
     head, _dot, rest = one.name.partition(".")
@@ -119,7 +132,7 @@ def _counts(one: Difference, service: Service, wanted: Mapping[str, Any], info: 
         one.name == "restart" and one.current == "no",
         head in _ENGINES_OWN and head not in wanted,
         info.get(_NOT_HERE.get(head, "")) is False,
-        head in _DEPLOYED and "deploy" in compose,
+        head in _DEPLOYED and _within(compose.get("deploy"), _DEPLOYED[head]),
         head in _RESOLVED and one.desired.startswith(_RESOLVED[head]),
         one.current == NOT_SET and one.desired in _LIMITLESS,
         head == "logging" and "driver" not in nested,

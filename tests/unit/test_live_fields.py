@@ -45,6 +45,10 @@ AS_DECLARED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "processors as a 32-bit float": ({"cpus": 1.501}, {"host": {"NanoCpus": 1501000064}}),
     "no limit": ({"pids_limit": -1, "mem_limit": 0}, {}),
     "limits in other words": ({"deploy": {"resources": {"limits": {"memory": "1g"}}}}, {"host": {"Memory": 1 << 30}}),
+    "a policy in other words": (
+        {"deploy": {"restart_policy": {"condition": "on-failure"}}},
+        {"host": {"RestartPolicy": {"Name": "on-failure"}}},
+    ),
     "truth as text": ({"read_only": "true"}, {"host": {"ReadonlyRootfs": True}}),
     "what an Engine may be told to take": ({}, {"host": {"IpcMode": "shareable", "Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 1}]}}),
     "a proxy of Compose's": ({}, {"config": {"Env": [*IMAGE["Env"], "HTTP_PROXY=http://proxy:3128"]}}),
@@ -102,6 +106,11 @@ BY_HAND: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         {"host": {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}},
         "restart on-failure:3, declared unless-stopped",
+    ),
+    "docker update --restart, beside a device in the words for a swarm": (
+        {"deploy": {"resources": {"reservations": {"devices": [{"capabilities": ["gpu"]}]}}}, "mem_limit": "256m"},
+        {"host": {"RestartPolicy": {"Name": "always"}, "Memory": 300 << 20, "MemorySwap": 512 << 20}},
+        "mem_limit 300m, declared 256m; restart always, declared unless-stopped",
     ),
     "a policy that is not there is told elsewhere": ({}, {"host": {"RestartPolicy": {"Name": "no"}}}, ""),
     "a command": ({}, {"config": {"Cmd": ["other"]}}, "command"),
