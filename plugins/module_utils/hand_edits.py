@@ -9,28 +9,33 @@ from pathlib import Path
 
 from ansible_collections.auren.stack.plugins.module_utils import definition
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
-from ansible_collections.auren.stack.plugins.module_utils.files import read_text
 from ansible_collections.auren.stack.plugins.module_utils.model import Container
-from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, digest
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared
 
 
-def edited(service: Service, differing: Sequence[Path], record: Declared | None) -> list[str]:
-    """Files that are not what the last run wrote, and that a container of the wanted spec may have read, or been made of.
+def edited(service: Service, differing: Sequence[Path]) -> list[str]:
+    """Files that are not what the last run wrote, and that a container of the wanted spec may have read at its start.
 
-    differing: files of the service with another content than is wanted. An environment file is left out: what a container has of it can be
-    asked. Paths below the project.
+    differing: files of the service with another content than is wanted. What a container was made of (its fragment, its environment) it
+    says itself: ``not_ours``. Paths below the project.
     """
     loaded = {service.config_path(path) for path in service.files("recreate")}
     loaded |= {service.mount_path / name for name in service.entry.get("secrets") or []}
-    found = [path for path in differing if path in loaded or (path == service.fragment_path and _is_anothers(path, record))]
-    return [str(path.relative_to(service.house.directory)) for path in found]
+    return [str(path.relative_to(service.house.directory)) for path in differing if path in loaded]
 
 
-def _is_anothers(fragment: Path, record: Declared | None) -> bool:
-    """An earlier version of the collection may have written it in other words; nobody else did when it is as that run left it."""
-    known = record.fragment if record else ""
-    return bool(known) and digest(read_text(fragment) or "") != known
+def not_ours(container: Container, record: Declared | None) -> str:
+    """Why a container is not the one that a run of ours made or was about to make; empty when it is, and where nothing tells.
+
+    Neither goes away with the files: another run may have written them meanwhile, or been cut off when it had.
+    """
+    if record is None:
+        return ""
+    if record.replaces:
+        return "a run was cut off before it replaced it" if record.replaces == container.id else ""
+    (version, *known), (present, *made) = record.made.split() or [""], container.made.split() or [""]
+    return "somebody made it of a definition that was edited by hand" if known != made and known and made and version == present else ""
 
 
 def declared_policy(service: Service) -> str:
@@ -41,7 +46,7 @@ def declared_policy(service: Service) -> str:
 def policy_operation(service: Service, container: Container) -> Operation | None:
     """`docker update` changes a restart policy of a container that goes on as it is; so does this, back."""
     declared, present = declared_policy(service), container.restart_policy or "no"
-    if declared == present or "deploy" in service.compose:  # `deploy` says it in its own words
+    if declared == present or "restart_policy" in (service.compose.get("deploy") or {}):  # which says it in its own words
         return None
     cause = f"it is {present}, and {declared} is declared"
     return Operation("set restart policy of", service.name, cause, before=present, after=declared)

@@ -16,6 +16,8 @@ LABEL_IMAGE = "auren.stack.image"  # the name an image was built as here; what i
 LABEL_OFFLINE = "auren.stack.offline"  # image of the offline set
 LABEL_STANDS_IN = "auren.stack.stands-in"  # what it stands in for, in a sentence
 LABEL_COMPOSE_PROJECT = "com.docker.compose.project"
+LABEL_COMPOSE_HASH = "com.docker.compose.config-hash"  # of all that it made the container of, its environment included
+LABEL_COMPOSE_VERSION = "com.docker.compose.version"
 BUILD_PROJECT = "auren-stack-build"  # the Compose project in which images are built; no container is ever made in it
 
 
@@ -115,6 +117,11 @@ class Container:
 
     def endpoint(self, network: str) -> Endpoint | None:
         return next((e for e in self.endpoints if e.network == network), None)
+
+    @property
+    def made(self) -> str:
+        """What Compose made it of, as ``version hash``; each version of Compose has a hash of its own."""
+        return f"{self.labels.get(LABEL_COMPOSE_VERSION, '')} {self.labels.get(LABEL_COMPOSE_HASH, '')}".strip()
 
     def origin(self) -> str:
         """Who made it, for messages."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -28,12 +28,17 @@ DECLARED: dict[str, Any] = {  # arguments of the modules that compare a host wit
 
 @dataclass(frozen=True)
 class Declared:
-    """What the last run declared for one service: the service, its spec, the digests of the reload files it took in and of its fragment."""
+    """What the last run declared for one service: the service, its spec, and the digest of the reload files that it took in.
+
+    made: what Compose says of what a run of ours made its container of (``Container.made``). replaces: the id of the container that a run
+    was about to replace, one that is under way or was cut off.
+    """
 
     service: Service
     spec: dict[str, str]
     reloaded: str = ""
-    fragment: str = ""
+    made: str = ""
+    replaces: str = ""
 
 
 def declared_path(directory: Path) -> Path:
@@ -50,7 +55,9 @@ def read_declared(directory: Path) -> dict[str, Declared]:
         stored = json.loads(text)
         return {
             name: Declared(
-                Service(record["entry"], House(**record["house"])), record["spec"], record.get("reloaded", ""), record.get("fragment", "")
+                Service(record["entry"], House(**record["house"])),
+                record["spec"],
+                *(record.get(key, "") for key in ("reloaded", "made", "replaces")),
             )
             for name, record in stored["services"].items()
         }
@@ -71,8 +78,9 @@ def declared_services(directory: Path, given: Sequence[Mapping[str, Any]], netwo
         if not given:
             raise
         found = {}
+    house = next((service.house for service in found.values()), House("", str(directory), network))  # with what it does for all
     for entry in given:
-        service = Service(entry, House("", str(directory), network))
+        service = Service(entry, replace(house, network=network))
         known = found.get(service.name, service)  # which image it settled on is known to the run that made it
         found[service.name] = substituted(service, {service.image: known.image})
     if not found:
@@ -88,7 +96,7 @@ def declared_file(directory: Path, declared: Mapping[str, Declared]) -> WantedFi
             "house": asdict(d.service.house),
             "spec": d.spec,
             "reloaded": d.reloaded,
-            "fragment": d.fragment,
+            **{key: value for key, value in (("made", d.made), ("replaces", d.replaces)) if value},
         }
         for name, d in sorted(declared.items())
     }

@@ -68,7 +68,8 @@ class Apply:
             self._reloads()
         except StackError as error:
             raise self._put_back(error) from error
-        self._record(self.work.merged)
+        unknown = [name for name in self.work.called if not self.work.merged[name].made]
+        self._record(self._made(self.work.merged, [*replaced, *unknown]))
         self.rotator.finish()
         for image in self.replaced:
             self.engine.drop_image(image)
@@ -95,10 +96,12 @@ class Apply:
     def _write_files(self, compose_reads_them: bool) -> None:
         start = time.monotonic()
         wanted = [file.wanted for file in self.work.files]
-        for path in [*(w.path for w in wanted), *self.work.stale]:
+        record = declared_file(self.house.directory, self._not_yet_done())
+        for path in [record.path, *(w.path for w in wanted), *self.work.stale]:
             self.before[str(path)] = files.remember(path)
-        record = declared_file(self.house.directory, self._not_yet_reloaded())
         try:
+            if self.work.plan.targets("recreate"):  # first of all: why one is due may go with the first file
+                files.write(declared_file(self.house.directory, self._due(self.observed.declared)))
             for file in wanted:
                 files.write(record if file.path == record.path else file)
             for path in self.work.stale:
@@ -121,10 +124,19 @@ class Apply:
         self.lock.take()
         self.compose.keeps = self.lock.handles
 
-    def _not_yet_reloaded(self) -> dict[str, Declared]:
-        """The record until a reload is confirmed: a run that is cut off before it must reload next time."""
+    def _not_yet_done(self) -> dict[str, Declared]:
+        """The record until all is done: what a run that is cut off has not reloaded and replaced by then, the next one does."""
         reloaded = {n: d.reloaded for n, d in self.observed.declared.items()}
-        return {n: replace(d, reloaded=reloaded.get(n, "")) for n, d in self.work.merged.items()}
+        return self._due({n: replace(d, reloaded=reloaded.get(n, "")) for n, d in self.work.merged.items()})
+
+    def _due(self, declared: dict[str, Declared]) -> dict[str, Declared]:
+        replaced = {n: c.id for n in self.work.plan.targets("recreate") if (c := self.observed.snapshot.container(n))}
+        return {n: replace(d, replaces=replaced.get(n, d.replaces)) for n, d in declared.items()}
+
+    def _made(self, declared: dict[str, Declared], names: list[str]) -> dict[str, Declared]:
+        """With what Compose says of these services' containers. From here on another one is somebody else's."""
+        live = {name: self.engine.container(name) for name in names}
+        return {n: replace(d, made=c.made, replaces="") if (c := live.get(n)) else d for n, d in declared.items()}
 
     def _containers(self) -> None:
         """New ones are made all at once. Each starts as soon as what it needs is healthy, not later: the slowest holds up only those that
@@ -250,11 +262,12 @@ class Apply:
             for name in never:  # made and not started: a start of it later would be a start of what was refused
                 if self.engine.container(name):
                     self.engine.discard(name)
-            self._restore_files()
-            restored = {**self._not_yet_reloaded(), **{n: self.observed.declared[n] for n in self._previous()}}
+            renamed = self._restore_files()
+            restored = {**self._not_yet_done(), **{n: self.observed.declared[n] for n in self._previous()}}
             self._record(restored)
             if back:
                 self.compose.recreate(back)
+                self._record(self._made(restored, renamed))
             self.rotator.back()
             if back:
                 gate = Gate(self.engine, {n: self.observed.declared[n].service for n in back})
@@ -285,28 +298,29 @@ class Apply:
         """Who was away for how long; empty for nobody."""
         return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.absent.items())
 
-    def _restore_files(self) -> None:
-        """Files that had a previous version; a new one stays, for a service that is left to be looked at may hold on to it."""
+    def _restore_files(self) -> list[str]:
+        """Files that had a previous version; a new one stays, for a service that is left to be looked at may hold on to it. Returns whose
+        definition is not what it was all the same."""
         for before in self.before.values():
             if before.wanted is not None:
                 before.restore()
-        for name in self._previous():
-            self._keep_old_image(name)
+        return [name for name in self._previous() if self._keep_old_image(name)]
 
-    def _keep_old_image(self, name: str) -> None:
-        """When the tag has moved on, it moves back, or the previous container's image is named by its id."""
+    def _keep_old_image(self, name: str) -> bool:
+        """When the tag has moved on, it moves back, or the previous container's image is named by its id; True for that."""
         container = self.observed.snapshot.container(name)
         service = self.observed.declared[name].service
         now = self.engine.image(service.image)
         if name not in (*self.touched, *self.tried) or container is None or (now and now.id == container.image_id):
-            return
+            return False
         if name in self.tried:  # its image is built here: the tag is what is deployed, not what was refused
             self.engine.tag_image(container.image_id, service.image)
             self.observed.images[service.image] = self.engine.image(service.image)
             self.replaced += [now.id] if now else []
-            return
+            return False
         content = definition.fragment(service, self.observed.declared[name].spec, self.observed.snapshot.api_version)
         files.write(definition.fragment_file(service, definition.with_image(content, name, container.image_id)))
+        return True
 
     def _restore_names(self) -> None:
         """Of images that were kept for a rollback; and nobody needs those that were refused."""

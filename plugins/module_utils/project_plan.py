@@ -13,7 +13,7 @@ from ansible_collections.auren.stack.plugins.module_utils import definition, gua
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, difference
-from ansible_collections.auren.stack.plugins.module_utils.hand_edits import edited, policy_operation
+from ansible_collections.auren.stack.plugins.module_utils.hand_edits import edited, not_ours, policy_operation
 from ansible_collections.auren.stack.plugins.module_utils.model import (
     LABEL_COMPOSE_PROJECT,
     LABEL_SERVICE,
@@ -23,7 +23,7 @@ from ansible_collections.auren.stack.plugins.module_utils.model import (
     Image,
     Snapshot,
 )
-from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan, digest
+from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared, Observed, declared_file, images_file
 
 PortTaken = Callable[[Binding], str]
@@ -201,8 +201,10 @@ def _container_operation(service: Service, observed: Observed, work: Work) -> Op
     if not causes:
         drifted = drifted_environment(service, container, observed.values)
         causes += [f"its environment key {key} holds another secret than the project" for key in drifted]
-        differing = [file.wanted.path for file in work.files if file.service == service.name and file.why == "content"]
-        causes += [f"{path} was edited by hand" for path in edited(service, differing, observed.declared.get(service.name))]
+        differing = [file.wanted.path for file in work.files if file.service == service.name and file.why in ("content", "not a file")]
+        causes += [f"{path} was edited by hand" for path in edited(service, differing)]
+    if not causes and (why := not_ours(container, observed.declared.get(service.name))):
+        causes.append(why)
     if leftovers([service.name], service.house, observed):  # the Engine may still be about to stop it, as Compose had asked
         causes.append("a run was cut off while it replaced it")
     if causes:
@@ -322,7 +324,7 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
         return work
     for name, service in called.items():
         spec = definition.spec(service, observed.values)
-        work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values))
+        work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values), made_of(name, observed))
     _collect_files(work, house, observed)
     work.files = [replace(file, why=why) for file in work.files if (why := difference(file.wanted))]
     work.new_volumes = [d["volume"] for s in called.values() for d in s.data if not observed.snapshot.where(d["volume"])]
@@ -345,6 +347,14 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
     return work
 
 
+def made_of(name: str, observed: Observed) -> str:
+    """What the container of a service was made of by a run of ours, so far."""
+    record, container = observed.declared.get(name), observed.snapshot.container(name)
+    if record and container and record.replaces not in ("", container.id):  # a run that was cut off had got as far
+        return container.made
+    return record.made if record else ""
+
+
 def _collect_files(work: Work, house: House, observed: Observed) -> None:
     """Every file of the project in the order it has to be written: secrets, what services read, definitions, record."""
     used = sorted({n for s in work.called.values() for n in s.secret_names() if observed.values[n]})
@@ -353,9 +363,7 @@ def _collect_files(work: Work, house: House, observed: Observed) -> None:
         work.files += [OwnedFile(name, wanted) for wanted in definition.service_files(service, observed.values)]
     for name, declared in work.merged.items():
         content = definition.fragment(declared.service, declared.spec, observed.snapshot.api_version)
-        wanted = definition.fragment_file(declared.service, content)
-        work.files.append(OwnedFile(name, wanted))
-        work.merged[name] = replace(declared, fragment=digest(wanted.content.decode()))
+        work.files.append(OwnedFile(name, definition.fragment_file(declared.service, content)))
     work.files += [OwnedFile("", wanted, record=True) for wanted in record_files(house, observed, work.merged)]
 
 

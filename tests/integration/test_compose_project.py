@@ -102,7 +102,7 @@ def test_a_call_merges(project: Project) -> None:
     ("path", "damage", "action"),
     [
         ("services/{}.yml", "lost", "write FILE: missing"),
-        ("services/{}.yml", "edited", "recreate {}: FILE was edited by hand"),
+        ("services/{}.yml", "edited", "write FILE: content"),
         ("config/{}/x.conf", "lost", "write FILE: missing"),
         ("config/{}/x.conf", "edited", "recreate {}: FILE was edited by hand"),
         ("config/{}/x.conf", "mode", "write FILE: mode"),
@@ -111,7 +111,7 @@ def test_a_call_merges(project: Project) -> None:
     ],
 )
 def test_a_file_lost_or_edited_is_put_back(two: Project, path: str, damage: str, action: str) -> None:
-    """A container that may have read what was edited, or been made of it, is made anew."""
+    """A container that may have read what was edited is made anew."""
     relative = path.format(two.called("second"))
     file = two.directory / relative
     was, started = file.read_bytes(), two.started("second")
@@ -127,6 +127,28 @@ def test_a_file_lost_or_edited_is_put_back(two: Project, path: str, damage: str,
     assert file.stat().st_mode & 0o777 == 0o644
     assert (two.started("second") == started) == action.startswith("write")
     assert not two.do(*pair(two)).changed
+
+
+@pytest.mark.parametrize("path", ["services/{}.yml", "secrets/env/{}.env"])
+def test_a_container_of_an_edited_definition_is_made_anew(project: Project, path: str) -> None:
+    """Also after a run about another service has written the files back; the same one made again by hand is nobody's edit."""
+    value = "<<secret:word>>"
+    second = project.service("second", compose={"environment": {"WORD": value, "LEVEL": "info"}})
+    given = {"secret_specs": {"word": {}}, "secrets": {"word": "s3cret-w0rd"}}
+    first, name = project.service("first"), project.called("second")
+    project.do(first, second, **given)
+    project.compose("up", "-d", "--no-deps", "--force-recreate", name)
+    assert not project.do(first, second, **given).changed
+
+    file = project.directory / path.format(name)
+    text = file.read_text()
+    file.write_text(text.replace("LEVEL: info", "LEVEL: debug") if file.suffix == ".yml" else f"{text}MORE=1\n")
+    project.compose("up", "-d", "--no-deps", name)
+    project.do(first, **given)
+    done = project.do(first, second, **given)
+    assert done.actions == [f"recreate {name}: somebody made it of a definition that was edited by hand"]
+    assert not {"LEVEL=debug", "MORE=1"} & set(project.inspect("second")["Config"]["Env"])
+    assert not project.do(first, second, **given).changed
 
 
 def test_the_record_on_disk_says_when_it_is_damaged(two: Project) -> None:

@@ -84,7 +84,9 @@ def test_a_new_image_that_does_not_start_goes_back_to_the_old_one_behind_the_sam
         assert project.inspect("one")["Image"] == was
         assert project.inspect("one")["State"]["Health"]["Status"] == "healthy"
         docker("tag", image("redis"), tag)
-        assert project.do(entry).output["services"][0]["state"] == "healthy"
+        done = project.do(entry)
+        assert done.output["services"][0]["state"] == "healthy"
+        assert done.actions == [f"write services/{project.called('one')}.yml: content"]  # the way back is nobody's edit
         assert not project.do(entry).changed
     finally:
         project.remove()
@@ -201,6 +203,18 @@ def test_a_run_that_was_killed_is_finished_by_the_next(patient: Project, moment:
     assert containers(patient) == ours  # under their names, and no other
     assert patient.started("other") == other
     assert not patient.do(*slow(patient, level)).changed
+
+
+def test_an_edit_that_a_killed_run_has_only_written_over_is_not_forgotten(project: Project) -> None:
+    services = slow(project, "one")
+    services[0]["files"] = {"x": {"content": "right"}}
+    project.do(*services)
+    file, was = project.directory / "config" / project.called("one") / "x", project.inspect("one")["Id"]
+    file.write_text("edited")
+    killed(project, services, lambda: file.read_text() == "right", whole_group=True)
+    assert project.inspect("one")["Id"] == was
+    assert project.do(*services).actions == [f"recreate {project.called('one')}: a run was cut off before it replaced it"]
+    assert not project.do(*services).changed
 
 
 def test_what_a_killed_run_left_goes_when_the_variable_goes_back(patient: Project) -> None:

@@ -79,7 +79,7 @@ def test_what_was_changed_by_hand(new_project: Any, tmp_path: Path) -> None:
         fragment.write_text(text.replace("LEVEL: info", "LEVEL: debug").replace("/etc/one:ro", "/etc/one"))
         project.compose("up", "-d", "--no-deps", "--force-recreate", one)
         assert "(environment LEVEL; volumes /etc/one " in told()[one]
-        assert project.do(service, **given).actions == [f"recreate {one}: services/{one}.yml was edited by hand"]
+        assert project.do(service, **given).actions == [f"recreate {one}: somebody made it of a definition that was edited by hand"]
         assert told() == {}
         assert not project.do(service, **given).changed
 

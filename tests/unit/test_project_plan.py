@@ -12,13 +12,22 @@ import pytest
 from ansible_collections.auren.stack.plugins.module_utils import definition, files, project
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, LABEL_SPEC, Binding, Container, Endpoint
-from ansible_collections.auren.stack.plugins.module_utils.plan import digest
+from ansible_collections.auren.stack.plugins.module_utils.model import (
+    LABEL_COMPOSE_HASH,
+    LABEL_COMPOSE_VERSION,
+    LABEL_SERVICE,
+    LABEL_SPEC,
+    Binding,
+    Container,
+    Endpoint,
+)
 from ansible_collections.auren.stack.plugins.module_utils.project import Declared
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, plan_present
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, plan_leave
 
 from tests.unit.builders import container, foreign, image, observed, service, snapshot
+
+MADE = "2.26.1 one"
 
 
 def free(_: Binding) -> str:
@@ -36,20 +45,25 @@ def converged(
     """Services as a finished run leaves them: files on disk, containers with their spec. more: what differs, by container name."""
     called = {s.name: s for s in services}
     specs = {name: definition.spec(s, values or {}) for name, s in called.items()}
-    declared = {n: Declared(s, specs[n], definition.reload_digest(s, values or {})) for n, s in called.items()}
+    declared = {n: Declared(s, specs[n], definition.reload_digest(s, values or {}), MADE) for n, s in called.items()}
     live = [running(s, specs[s.name], **more.get(s.name, {})) for s in services]
     seen = observed(*live, declared=declared, values=dict(values or {}))
     work = plan_present(house, called, dataclasses.replace(seen, declared={}), free)
-    seen.declared.update({n: dataclasses.replace(d, fragment=work.merged[n].fragment) for n, d in declared.items()})
+    record = project.declared_file(house.directory, declared)
     for file in work.files:
         files.make_directory(file.wanted.path.parent)
-        files.write(file.wanted)
+        files.write(record if file.record and file.wanted.path == record.path else file.wanted)
     return called, seen
+
+
+def labelled(spec: Mapping[str, str], made: str = MADE) -> dict[str, str]:
+    version, known = made.split()
+    return {LABEL_SPEC: json.dumps(dict(spec)), LABEL_COMPOSE_VERSION: version, LABEL_COMPOSE_HASH: known}
 
 
 def running(one: Service, spec: Mapping[str, str], **more: Any) -> Container:
     endpoint = Endpoint("net", "id", "10.0.0.2", tuple(one.aliases))
-    known = {"labels": {LABEL_SPEC: json.dumps(dict(spec))}, "endpoints": (endpoint,), "restart_policy": "unless-stopped"}
+    known = {"labels": labelled(spec), "endpoints": (endpoint,), "restart_policy": "unless-stopped"}
     return container(one.name, **{**known, **more})
 
 
@@ -173,24 +187,47 @@ def test_a_file_that_was_edited_by_hand(house: House) -> None:
     assert actions(house, called, seen) == ["recreate one: config/one/a was edited by hand"]
     (house.directory / "config/one/a").unlink()  # what is gone was not read
     assert actions(house, called, seen) == ["write config/one/a: missing"]
+    (house.directory / "config/one/a").symlink_to("/etc/hostname")
+    assert actions(house, called, seen) == ["recreate one: config/one/a was edited by hand"]
+    (house.directory / "config/one/a").unlink()
     (house.directory / "config/one/a").write_text("x")
     (house.directory / "secrets/mounts/one/pw").chmod(0o600)
     (house.directory / "secrets/mounts/one/pw").write_text("other")
     assert actions(house, called, seen) == ["recreate one: secrets/mounts/one/pw was edited by hand"]
 
 
-def test_a_definition_that_was_edited_by_hand(house: House) -> None:
-    """As opposed to one that an earlier version of the collection wrote in other words."""
-    called, seen = converged(house, service("one", house), service("two", house))
-    fragment = house.directory / "services/one.yml"
-    written = fragment.read_text()
-    fragment.write_text(written + "# edited\n")
-    assert actions(house, called, seen) == ["recreate one: services/one.yml was edited by hand"]
-    seen.declared["one"] = dataclasses.replace(seen.declared["one"], fragment="")  # its digest was not written yet
+@pytest.mark.parametrize(
+    ("made", "causes"),
+    [
+        ("2.26.1 two", ["recreate one: somebody made it of a definition that was edited by hand"]),
+        ("2.27.0 two", []),  # another version of Compose has another hash for the same
+    ],
+)
+def test_a_container_that_was_made_of_another_definition(house: House, made: str, causes: list[str]) -> None:
+    """Compose's own label tells, whatever became of the files since: a run about other services has written them."""
+    one = service("one", house)
+    called, seen = converged(house, one, service("two", house), one={"labels": labelled(definition.spec(one, {}), made)})
+    assert actions(house, called, seen) == causes
+    seen.declared["one"] = dataclasses.replace(seen.declared["one"], made="")  # a record of an earlier version of the collection
+    files.write(project.declared_file(house.directory, seen.declared))
+    assert actions(house, called, seen) == []
+
+
+def test_a_definition_that_was_edited_and_not_used(house: House) -> None:
+    called, seen = converged(house, service("one", house))
+    (house.directory / "services/one.yml").write_bytes(b"# f\xfcr Test\n")
     assert actions(house, called, seen) == ["write services/one.yml: content"]
-    seen.declared["one"] = dataclasses.replace(seen.declared["one"], fragment=digest(fragment.read_text()))
-    assert actions(house, called, seen) == ["write services/one.yml: content"]
-    assert plan_present(house, called, seen, free).merged["one"].fragment == digest(written)
+
+
+def test_what_a_run_was_about_to_replace(house: House) -> None:
+    """It has written the files, so nothing else tells any more why."""
+    called, seen = converged(house, service("one", house))
+    seen.declared["one"] = dataclasses.replace(seen.declared["one"], replaces=seen.snapshot.containers[0].id)
+    assert actions(house, called, seen) == ["recreate one: a run was cut off before it replaced it"]
+    seen.declared["one"] = dataclasses.replace(seen.declared["one"], made="2.26.1 before", replaces="another")  # it had got as far
+    files.write(project.declared_file(house.directory, seen.declared))
+    assert actions(house, called, seen) == ["write .auren/declared.json: content"]
+    assert plan_present(house, called, seen, free).merged["one"] == dataclasses.replace(seen.declared["one"], made=MADE, replaces="")
 
 
 def test_a_restart_policy_that_was_changed(house: House) -> None:
@@ -204,6 +241,12 @@ def test_a_restart_policy_that_was_changed(house: House) -> None:
     assert actions(house, called, seen) == []
     called, seen = converged(house, service("one", house, {"restart": "on-failure:0"}), one={"restart_policy": "on-failure"})
     assert actions(house, called, seen) == []
+
+
+@pytest.mark.parametrize(("deploy", "count"), [({"resources": {}}, 1), ({"restart_policy": {"condition": "none"}}, 0)])
+def test_a_policy_beside_the_words_for_a_swarm(house: House, deploy: dict[str, Any], count: int) -> None:
+    called, seen = converged(house, service("one", house, {"deploy": deploy}), one={"restart_policy": "no"})
+    assert len(actions(house, called, seen)) == count
 
 
 def test_a_file_that_is_no_longer_declared(house: House) -> None:
@@ -254,6 +297,14 @@ def test_a_record_is_read_as_it_was_written(house: House) -> None:
         record.write_text(damaged)
         with pytest.raises(StackError, match="it is written anew"):
             project.read_declared(house.directory)
+
+
+def test_what_is_given_lives_in_the_house_of_the_host(house: House) -> None:
+    """A policy that the inventory declares for all is none that somebody took away."""
+    home = dataclasses.replace(house, restart="no")
+    converged(home, service("one", home))
+    [found] = project.declared_services(house.directory, [service("one", house).entry], "net").values()
+    assert (found.house.restart, found.house.network) == ("no", "net")
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
