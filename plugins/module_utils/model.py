@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 LABEL_SERVICE = "auren.stack.service"  # ours, and which service it is
@@ -122,6 +123,11 @@ class Container:
     def made(self) -> str:
         """What Compose made it of, as ``version hash``; each version of Compose has a hash of its own."""
         return f"{self.labels.get(LABEL_COMPOSE_VERSION, '')} {self.labels.get(LABEL_COMPOSE_HASH, '')}".strip()
+
+    def writes_to(self, directory: str) -> bool:
+        """Whether it may write to a directory of the host. One in the other, whichever way, counts as well."""
+        mine = Path(directory)
+        return any(mine == Path(one) or mine in Path(one).parents or Path(one) in mine.parents for one in self.writes)
 
     def origin(self) -> str:
         """Who made it, for messages."""

@@ -24,7 +24,6 @@ from ansible_collections.auren.stack.plugins.module_utils.plan import Operation
 from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leaving
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Copy, Doing, before_of, restored
-from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import writes_to
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import meant, there, untouched
 from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
 from ansible_collections.auren.stack.plugins.module_utils.takeover_restore import Place, copied_to, put_back
@@ -129,7 +128,7 @@ def _beside(state: HostState, one: Return, host: Asked) -> Iterator[StackError]:
     data = {host.data(one.old, place) for place in one.before.places} - {""} if one.before.ran else set()
     known = {one.old.id, one.successor.id if one.successor else ""}
     for other in state.containers:
-        if other.alive and other.id not in known and any(writes_to(other, place) for place in data):
+        if other.alive and other.id not in known and any(other.writes_to(place) for place in data):
             said = f"{other.name} runs on the data of {one.name}, and two must never write there"
             yield StackError(f"{said}. Stop it first (docker stop {other.name}). {UNTOUCHED}", "shared_data", other.name)
 

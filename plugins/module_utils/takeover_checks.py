@@ -101,6 +101,11 @@ def _state(swap: Swap) -> Iterator[StackError]:
     }
     if state in remedy:
         yield StackError(f"{swap.name} is {state}, so it cannot be taken over: {remedy[state]}. {UNTOUCHED}", "bad_state", swap.name, state)
+    if swap.old.successor and swap.old.container.alive:  # the run that was cut off had stopped it: somebody has started it since
+        name = swap.old.container.name
+        said = f"{name} runs again although a new {swap.name} was made, and two must never write to one volume"
+        wanted = f"Stop it (docker stop {name}) and run again, or take that run back (rollback)"
+        yield StackError(f"{said}. {wanted}. {UNTOUCHED}", "runs_again", name)
 
 
 def _image(swap: Swap) -> Iterator[StackError]:
@@ -281,16 +286,10 @@ def _others_on_data(state: HostState, swap: Swap) -> Iterator[StackError]:
     mount = _mount_of_data(swap)
     for other in state.containers if mount else ():
         starts = other.alive or other.restart_policy == "always"  # a stopped one comes back with the Engine
-        if mount and starts and other.id != swap.old.container.id and other.name != swap.name and writes_to(other, mount.source):
+        if mount and starts and other.id != swap.old.container.id and other.name != swap.name and other.writes_to(mount.source):
             does = "runs" if other.running else f"is {other.state}{'' if other.alive else ', with restart policy always,'} and would run"
             said = f"{other.name} {does} on {mount.reference} as well, where {swap.name} keeps its data: two must never write there"
             yield StackError(f"{said}. Stop {other.name} first (auren_streamline_stop). {UNTOUCHED}", "shared_data", other.name)
-
-
-def writes_to(container: Container, directory: str) -> bool:
-    """Whether it may write to a directory of the host. One in the other, whichever way, counts as well."""
-    mine = Path(directory)
-    return any(mine == Path(one) or mine in Path(one).parents or Path(one) in mine.parents for one in container.writes)
 
 
 def _fuller(snapshot: Snapshot, swap: Swap, choices: Choices) -> Iterator[StackError]:

@@ -28,6 +28,25 @@ def test_only_a_container_that_runs_holds_its_port(monkeypatch: pytest.MonkeyPat
     assert taken(PORT) == who
 
 
+def test_one_that_runs_again_beside_its_successor_is_not_gone_on_with() -> None:
+    """The next run would start the new one on the volume that the old one writes to."""
+    db = foreign("db-replaced-T")
+    raw = {"Mounts": [], "HostConfig": {}}
+    old = Old("db", db, raw, {"RepoTags": ["img:1"]}, RunConfig({}, {}, ()), "img:1", kept=True, successor=True)
+
+    def told(one: Old) -> list[str]:
+        swap = Swap(one, service("db"), Before("no", True))
+        found = conflicts(HostState((db,), ()), Snapshot((1, 44), (), {}), {}, (), [swap], Choices())
+        return [problem.message for problem in found if problem.kind == "runs_again"]
+
+    assert told(old) == [
+        "db-replaced-T runs again although a new db was made, and two must never write to one volume. "
+        "Stop it (docker stop db-replaced-T) and run again, or take that run back (rollback). Nothing was changed"
+    ]
+    assert told(replace(old, container=replace(db, state="exited"))) == []
+    assert told(replace(old, successor=False)) == []
+
+
 def neighbours(other: Container, *names: str, **more: object) -> list[str]:
     """What is said of one beside a db that is taken over under these names, by what would be lost of it."""
     db = foreign("db", endpoints=(NET, LEGACY, BRIDGE))
