@@ -1,15 +1,16 @@
 # Copyright: auren.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the journals of takeovers have written, and which services are between two containers. Pure."""
+"""What the journals of takeovers have written, which services are between two containers, and whose data an old one runs on. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
-from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Snapshot
 
 KIND = "takeover"
 TOUCHING = ("hold", "set policy", "hand over", "stop", "rename", "copy", "make")  # what is done to a container, or in its place
@@ -41,3 +42,20 @@ def half_taken(runs: Sequence[Run], containers: Collection[Container], names: Co
             said = f"{name} was being taken over by a run that was cut off, and its data may not be where a new container looks for it"
             remedy = "Run streamline with auren_streamline_phase=takeover again, or rollback"
             yield StackError(f"{said}. {remedy}. {UNTOUCHED}", "half_taken", name)
+
+
+def started_again(runs: Sequence[Run], containers: Iterable[Container]) -> list[Container]:
+    """Those that a takeover has moved out of their places and that somebody has started since."""
+    swaps = [swap for run, swap in swaps_in(runs) if touched(run, swap)]
+    return [c for c in containers if c.alive and any(c.name != s["name"] and (c.id == s["id"] or c.name == s["kept"]) for s in swaps)]
+
+
+def beside(old: Collection[Container], services: Iterable[Service], snapshot: Snapshot) -> Iterator[StackError]:
+    """Services that would start on data that one of these runs on. old: as of `started_again`, with all that an inspect knows."""
+    for service in services:
+        for data in (one for one in service.data if one.get("mode") != "ro"):
+            place = snapshot.where(data["volume"])
+            for container in (one for one in old if place and one.writes_to(place)):
+                said = f"{container.name}, which a takeover has kept, runs on {data['volume']}, where {service.name} keeps its data"
+                remedy = f"Stop it (docker stop {container.name}), or take the takeover back (rollback)"
+                yield StackError(f"{said}: two must never write there. {remedy}. {UNTOUCHED}", "shared_data", container.name)

@@ -116,6 +116,7 @@ failure:
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -135,7 +136,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project_plan import Wo
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, leave
 from ansible_collections.auren.stack.plugins.module_utils.project_status import overview
 from ansible_collections.auren.stack.plugins.module_utils.site_record import SiteRecord
-from ansible_collections.auren.stack.plugins.module_utils.takeover_record import half_taken
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import beside, half_taken, started_again
 
 
 def settle(engine: Engine, services: dict[str, Service]) -> None:
@@ -158,14 +159,23 @@ def services_missing(name: str) -> Any:
     raise StackError(f"{name} disappeared while it was being looked at; run again", "disappeared", name)
 
 
+def taken_over(engine: Engine, home: House, services: dict[str, Service], observed: Observed, work: Work) -> Iterator[StackError]:
+    """What a takeover has left that forbids it; its journals are read where something is missing or is to start."""
+    missing = [name for name in services if observed.snapshot.container(name) is None]
+    starting = work.plan.targets("create", "recreate", "start")
+    runs = undoable(read_runs(home.directory), 0) if missing or starting else []
+    yield from half_taken(runs, observed.snapshot.containers, missing)
+    old = [full for one in started_again(runs, observed.snapshot.containers) if (full := engine.container(one.id))]
+    yield from beside(old, [services[name] for name in starting], observed.snapshot)
+
+
 def present(module: AnsibleModule, engine: Engine, home: House, lock: Lock) -> dict[str, Any]:
     services = declared_services(module.params, home)
     observed = observe(engine, home, services, module.params)
     module.no_log_values.update(secret_forms(observed))
     present_listeners = host_ports.listeners()
     work = plan_present(home, services, observed, lambda port: host_ports.taken_by(port, present_listeners), module.check_mode)
-    missing = [name for name in services if observed.snapshot.container(name) is None]
-    work.plan.conflicts += half_taken(undoable(read_runs(home.directory), 0), observed.snapshot.containers, missing) if missing else []
+    work.plan.conflicts += taken_over(engine, home, services, observed, work)
     work.plan.refuse_conflicts()
     result, compose = planned(work.plan), Compose(home, module.run_command)
     replaced = work.plan.targets("create", "recreate")
