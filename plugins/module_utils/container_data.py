@@ -32,7 +32,7 @@ def take_out(engine: Engine, container: Container, path: str, target: str) -> st
 
     Raises StackError when the container runs, and when what arrived is not what the container has; the container was not changed.
     """
-    _stopped(engine, container, f"copy {path} out of")
+    stopped(engine, container, f"copy {path} out of")
     tree_archive.unpack(container_io.archive(engine, container.id, _inside(path)), target)
     return _same(engine, container, path, target, f"copying {path} out of {container.name} to {target} went wrong")
 
@@ -42,7 +42,7 @@ def put_back(engine: Engine, container: Container, path: str, source: str) -> No
 
     Raises StackError when the container runs, and when the container does not have the same in the end; ``source`` is never changed.
     """
-    _stopped(engine, container, f"put {path} back into")
+    stopped(engine, container, f"put {path} back into")
     inner = posixpath.normpath(path)
     container_io.put(engine, container.id, posixpath.dirname(inner), _only_root(source, posixpath.basename(inner)))
     upper = _upper(container, inner)
@@ -63,7 +63,8 @@ def _inside(path: str) -> str:
     return f"{path.rstrip('/')}/."
 
 
-def _stopped(engine: Engine, container: Container, what: str) -> None:
+def stopped(engine: Engine, container: Container, what: str) -> None:
+    """Raises StackError when it runs or is gone. what: is about to be done, as in: put /data back into."""
     now = engine.container(container.id)
     if now is None:
         raise StackError(f"cannot {what} {container.name}: it is not there any more", "not_found", container.name)

@@ -37,8 +37,8 @@ def journal_directory(project: Path) -> Path:
 class Run:
     """One run as its file tells it. id: the file's name. began: seconds since 1970. containers: name → id of those it was about.
 
-    steps: all that were begun, in order; completed: the numbers, from 1, of those that are known to be done. undoes: the runs that a
-    rollback takes back. outcome: done, failed, or cut off.
+    steps: all that were begun, in order; completed: the numbers, from 1, of those that are known to be done; moments: when each was begun.
+    undoes: the runs that a rollback takes back. outcome: done, failed, or cut off.
     planned: the operations of its plan, as data. at_work: somebody is still writing it.
     """
 
@@ -54,11 +54,17 @@ class Run:
     completed: frozenset[int] = frozenset()
     planned: tuple[Mapping[str, Any], ...] = ()
     at_work: bool = False
+    moments: tuple[float, ...] = ()
 
     def did(self, verb: str, target: str, completed: bool = True) -> bool:
         """Whether such a step was done; or, with completed false, at least begun."""
         numbers = [number for number, step in enumerate(self.steps, 1) if (step.verb, step.target) == (verb, target)]
         return any(number in self.completed for number in numbers) if completed else bool(numbers)
+
+    def when(self, verb: str, target: str) -> float:
+        """When such a step was last begun; the beginning of the run where none was."""
+        found = [moment for moment, step in zip(self.moments, self.steps) if (step.verb, step.target) == (verb, target)]
+        return max(found, default=self.began)
 
 
 class Journal:
@@ -89,7 +95,7 @@ class Journal:
 
     def begin(self, step: Step) -> None:
         self.number += 1
-        self._write({"step": self.number, "do": step.to_data()}, "the step it was for was not done")
+        self._write({"step": self.number, "do": step.to_data(), "when": time.time()}, "the step it was for was not done")
 
     def done(self, seconds: float) -> None:
         self._write({"done": self.number, "seconds": round(seconds, 3)})
@@ -195,6 +201,7 @@ def read_run(path: Path) -> Run | None:
             frozenset(line["done"] for line in lines if "done" in line),
             tuple(one for one in head.get("operations", ()) if isinstance(one, dict)),
             at_work,
+            tuple(float(line.get("when", head["began"])) for line in lines if "do" in line),
         )
     except (KeyError, TypeError, ValueError) as error:
         said = f"{path} is no journal of this collection ({error}); move it away, and what it tells of cannot be taken back"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.auren.stack.plugins.module_utils import starters, starters_disable
+from ansible_collections.auren.stack.plugins.module_utils.container_checks import moment
 from ansible_collections.auren.stack.plugins.module_utils.data_places import holder, mounts
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
@@ -34,8 +35,8 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import Move, 
 class Return:
     """One service that gets its old container back. known: the id that journals call it by, also where a copy of it is left alone.
 
-    successor: the project's container that goes; None where there is none. kept: the name that it has, or was to get, meanwhile.
-    leaves: the networks that it was not on, before it starts.
+    successor: the project's container that goes; None where there is none. copies: what goes back into it from there. kept: the name that
+    it has, or was to get, meanwhile. leaves: the networks that it was not on, before it starts.
     """
 
     name: str
@@ -102,10 +103,11 @@ def plan_return(state: HostState, runs: Sequence[Run], host: Asked) -> Returning
             missing.add(swap["name"])
             back.warnings.append(f"left as it is: {swap['name']}: a container that somebody else made has its name")
         elif successor is not None or old.name != swap["name"] or left or held or not restored(old, before):
-            copies = _still_there(back, [Copy(**copy) for copy in swap["copies"]], swap["name"], host)
+            moved = [Copy(**copy) for copy in swap["copies"]] if old.name != swap["name"] else []
+            copies = _still_there(back, moved, swap["name"], host)
             one = Return(swap["name"], swap["id"], old, successor, before, copies, swap["project"], swap["kept"])
             back.returns.append(one)
-            back.conflicts += _beside(state, one, host)
+            back.conflicts += [*_beside(state, one, host), *_written_since(one, swap["made"])]
     found = {
         starter: None for run in runs if run.kind == KIND for starter in map(starters.starter_from_data, run.record.get("starters", []))
     }
@@ -131,6 +133,20 @@ def _beside(state: HostState, one: Return, host: Asked) -> Iterator[StackError]:
         if other.alive and other.id not in known and any(other.writes_to(place) for place in data):
             said = f"{other.name} runs on the data of {one.name}, and two must never write there"
             yield StackError(f"{said}. Stop it first (docker stop {other.name}). {UNTOUCHED}", "shared_data", other.name)
+
+
+def _written_since(one: Return, made: float) -> Iterator[StackError]:
+    """What an old container wrote since somebody started it by hand is nowhere else, so no copy goes over it.
+
+    made: when the new one was begun that may have written to the copies.
+    """
+    if one.copies and (one.old.alive or moment(one.old.started_at) > made):
+        old, volumes = one.old.name, ", ".join(copy.volume for copy in one.copies)
+        said = f"{old} was started again after its data had been copied to {volumes}, and what it wrote since would be replaced by that"
+        out = f"docker stop {one.name}; docker rm {one.name}; " if one.successor else ""
+        remedy = f"If what it has is what counts, give it its place ({out}docker rename {old} {one.name}) and run again"
+        other = f"if what is in {volumes} is, remove it (docker rm -f {old}), and {one.name} stays the project's"
+        yield StackError(f"{said}. {remedy}; {other}. {UNTOUCHED}", "written_since", old)
 
 
 def _switch_on(back: Returning, disabled: Sequence[starters.Starter], missing: Collection[str]) -> None:
@@ -161,9 +177,7 @@ def without_networks(back: Returning, moves: Sequence[Move]) -> Returning:
 def _lines(back: Returning) -> None:
     for one in back.returns:
         goes = f"; the project's {one.name} is stopped and removed, its volumes stay" if one.successor else ""
-        copied = (
-            f"; what was written since goes back to {', '.join(copy.path for copy in one.copies)}" if one.copies and one.successor else ""
-        )
+        copied = "".join(f"; what is in {copy.volume} replaces what it has at {copy.path}" for copy in one.copies)
         notice = "it is away from the stop of the one until the other is healthy, usually some seconds" if one.before.ran else ""
         if one.leaves:
             goes += f"; it is not on {', '.join(one.leaves)} any more"

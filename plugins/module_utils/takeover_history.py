@@ -45,7 +45,7 @@ def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
             continue
         if not touched(run, swap):
             continue
-        later, ran = found.get(known, Before("", False)), now is not None and moment(now.started_at) > run.began
+        later, ran = found.get(known, Before("", False)), now is not None and moment(now.started_at) > run.when("stop", name)
         found[known] = replace(
             before_of(swap),
             backed_up=later.backed_up or (run.did("back up", name) and run.did("stop", name, completed=False) and not ran),
@@ -96,7 +96,8 @@ def _came_back(run: Run, swap: Mapping[str, Any], rollbacks: Sequence[Run], stat
 def meant(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
     """By service, what a rollback brings back: the container that was there first, of those that still are. In the order of taking over.
 
-    runs: newest first. The oldest run that touched it says how it was; ``copies`` is what its newest successor may have written to.
+    runs: newest first. The oldest run that touched it says how it was; ``copies`` is what its newest successor may have written to,
+    ``made`` when that one was begun.
     """
     found: dict[str, dict[str, Any]] = {}
     for run, swap in swaps_in(reversed(runs)):
@@ -104,9 +105,10 @@ def meant(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
             continue
         name, first = swap["name"], found.get(swap["name"])
         if first is None or there(first, state) is None:
-            first = found[name] = {**swap, "copies": []}
+            first = found[name] = {**swap, "copies": [], "made": 0.0}
         if _same(first, swap, state):
-            first["copies"] = swap["copies"] if run.did("make", name, completed=False) else first["copies"]
+            if run.did("make", name, completed=False):
+                first.update(copies=swap["copies"], made=run.when("make", name))
             first["kept"] = swap["kept"] if state.container(swap["kept"]) else first["kept"]
     return found
 
@@ -126,5 +128,5 @@ def untouched(runs: Sequence[Run], state: HostState, taken: Collection[str]) -> 
     for _run, swap in swaps_in(runs):
         now = there(swap, state)
         if swap["name"] not in taken and now is not None and now.name == swap["name"]:
-            found[swap["name"]] = {**swap, "policy": now.restart_policy or "no", "ran": now.alive, "copies": []}
+            found[swap["name"]] = {**swap, "policy": now.restart_policy or "no", "ran": now.alive, "copies": [], "made": 0.0}
     return found

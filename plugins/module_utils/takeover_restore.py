@@ -92,9 +92,13 @@ def copied_to(engine: Engine, copy: Copy) -> str:
 
 
 def copy_back(engine: Engine, old: Container, copy: Copy) -> None:
-    """What the new container has written since. Where nothing is left of it, the old one keeps the data that it has."""
+    """What the new container has written since. Where nothing is left of it, the old one keeps the data that it has.
+
+    Raises StackError when the old one runs: what it writes is nowhere else.
+    """
     place = copied_to(engine, copy)
     if place and copy.source:
+        container_data.stopped(engine, old, f"put {copy.path} back into")
         tree.clear(copy.source)
         tree.copy(place, copy.source)
         if tree.checksum(place) != tree.checksum(copy.source):

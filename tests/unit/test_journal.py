@@ -62,6 +62,15 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [sorted(line)[0] for line in lines[1:-1]] == ["do", "done"] * len(STEPS)
 
 
+def test_it_says_when_a_step_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1_000, 2_000))
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    whole(tmp_path, steps=(STEPS[3], STEPS[2], STEPS[3]))
+    (found,) = read_runs(tmp_path)
+    assert (found.began, found.when("stop", "idle"), found.when("set policy", "app")) == (1000.0, 1003.0, 1002.0)
+    assert found.when("stop", "another") == 1000.0
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_only_root_can_read_it(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container, Endpoint
@@ -147,6 +148,34 @@ def test_the_old_one_keeps_its_data_where_nothing_is_left_of_the_copy() -> None:
     assert found.returns[0].copies == ()
     told = "db: nothing is in copied any more, where its data was copied to: it has what it had when it was taken over"
     assert found.warnings == [told]
+
+
+COPIED = run(1767225600.0, swap(copies=[{"path": "/data", "source": "", "volume": "copied", "below": "", "size": 7}]))
+BEFORE, SINCE = "2025-12-31T00:00:00Z", "2026-01-01T00:10:00Z"
+
+
+@pytest.mark.parametrize("state", ["running", "exited"])
+def test_what_it_wrote_since_somebody_started_it_by_hand_is_not_copied_over(state: str) -> None:
+    """Half of the new one, or a new one that is gone, is what the copy has; hours of service are in the old one alone."""
+    old = replace(OLD, state=state, started_at=SINCE)
+    [problem] = back(old, runs=[COPIED]).conflicts
+    assert problem.message == (
+        "db-replaced-T was started again after its data had been copied to copied, and what it wrote since would be replaced by that. "
+        "If what it has is what counts, give it its place (docker rename db-replaced-T db) and run again; "
+        "if what is in copied is, remove it (docker rm -f db-replaced-T), and db stays the project's. Nothing was changed"
+    )
+    [problem] = back(NEW, old, runs=[COPIED]).conflicts
+    assert "(docker stop db; docker rm db; docker rename db-replaced-T db)" in problem.message
+    in_place = back(replace(old, name="db"), runs=[COPIED])
+    assert (in_place.conflicts, in_place.returns[0].copies) == ([], ())
+    assert back(NEW, old, runs=[run(COPIED.began, swap())]).conflicts == []
+
+
+def test_the_plan_says_what_is_copied_over_what() -> None:
+    for there in ((NEW,), ()):
+        found = back(*there, replace(OLD, started_at=BEFORE), runs=[COPIED])
+        assert found.conflicts == []
+        assert "; what is in copied replaces what it has at /data" in found.operations[0].cause
 
 
 def test_it_does_not_start_beside_another_one_on_its_data() -> None:

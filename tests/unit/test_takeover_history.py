@@ -54,6 +54,15 @@ def test_a_copy_of_what_ran_again_since_is_none(again: str) -> None:
     assert (found.policy, found.ran, found.backed_up, found.copied, found.made) == ("always", True, False, (), False)
 
 
+def test_one_that_its_policy_started_again_before_its_turn_ran_no_more_after_it() -> None:
+    """A client crashes while its server changes hands, before it is stopped itself."""
+    cut_off = run("stop", "rename", "copy", "make", done=3, moments=(BEGAN + 60, BEGAN + 70, BEGAN + 71, BEGAN + 80))
+    crashed = replace(KEPT, started_at="2026-01-01T00:00:30Z")
+    assert begun([cut_off], on(crashed))["old"].made
+    assert meant([cut_off], on(crashed))["db"]["made"] == BEGAN + 80
+    assert not begun([cut_off], on(replace(KEPT, started_at="2026-01-01T00:02:00Z")))["old"].made
+
+
 @pytest.mark.parametrize("ending", ["make", "put back"])
 def test_a_run_that_came_to_its_end_is_not_gone_on_with(ending: str) -> None:
     assert begun([run("stop", "rename", "copy", ending)], on(KEPT)) == {}
