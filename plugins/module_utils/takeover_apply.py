@@ -223,7 +223,6 @@ class SwapApply(Apply):
         try:
             if not self.swap.old.successor:
                 self._out()
-            self.making = True
             self.journalled("make", self.swap.name, self._make)
         except OSError as error:  # of a copy
             said = f"{self.swap.name} could not be taken over: {error.strerror} ({error.filename})"
@@ -233,6 +232,7 @@ class SwapApply(Apply):
 
     def _make(self) -> None:
         """Also one that a run which was cut off has started has to pass the gate."""
+        self.making = True  # not before the line is on the disk: what was never begun has written nothing that would go back
         super()._containers()
         if self.swap.name not in self.gate.passed:
             self.gate.wait([self.swap.name])

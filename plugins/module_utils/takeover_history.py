@@ -109,6 +109,8 @@ def meant(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
         if _same(first, swap, state):
             if run.did("make", name, completed=False):
                 first.update(copies=swap["copies"], made=run.when("make", name))
+            elif any(run.did(verb, name, completed=False) for verb in ("rename", "copy")):
+                first["copies"] = []  # it was in its place again and served, or is being copied anew: what earlier runs copied is old
             first["kept"] = swap["kept"] if state.container(swap["kept"]) else first["kept"]
     return found
 

@@ -113,6 +113,17 @@ def test_only_what_a_successor_may_have_written_to_goes_back() -> None:
     assert meant([run("stop", "rename", "copy", "make", done=3)], on(KEPT))["db"]["copies"] == [COPY]
 
 
+@pytest.mark.parametrize("cut_off", [("stop", "rename"), ("stop", "rename", "copy"), ("copy",)])
+def test_what_was_copied_before_it_was_in_its_place_again_is_old(cut_off: tuple[str, ...]) -> None:
+    """A failed run, or a rollback that was cut off, had put it back; what the last run has copied may be half of it."""
+    first, failed = run("stop", "rename", "copy", "make", done=3), run("make", "put back", began=BEGAN + 60)
+    last = run(*cut_off, done=len(cut_off) - 1, began=BEGAN + 120)
+    assert meant([last, failed, first], on(KEPT))["db"]["copies"] == []
+    assert meant([last, replace(first, completed=frozenset((1, 2, 3, 4)))], on(KEPT))["db"]["copies"] == []
+    assert meant([run("make", done=0, began=BEGAN + 180), last, first], on(KEPT))["db"]["copies"] == [COPY]
+    assert meant([run("set policy", "stop", began=BEGAN + 120), first], on(KEPT))["db"]["copies"] == [COPY]
+
+
 def test_of_several_containers_the_one_that_is_still_there_comes_back() -> None:
     """The first was made anew by hand after it had come back."""
     first = swapped(run("stop", "rename", "make"), id="gone", kept="gone-too")
