@@ -318,8 +318,7 @@ class Engine:
     def stop(self, name: str) -> None:
         """Stop with the container's own grace period, however long that is."""
         with told("stop", name):
-            grace = self.api.inspect_container(name)["Config"].get("StopTimeout")
-            self.api.stop(name, timeout=10 if grace is None else grace)
+            self.api.stop(name, timeout=container_from_inspect(self.api.inspect_container(name)).grace)
 
     def rename(self, name: str, new: str) -> None:
         with told("rename", name):

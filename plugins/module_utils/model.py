@@ -63,8 +63,9 @@ class Container:
     state: Docker's word (created, running, paused, restarting, removing, exited, dead).
     health: "" when it has no health check, else starting, healthy or unhealthy.
     env, command, binds (paths on the host that are mounted), writes (directories on the host that it may write to), auto_remove,
-    extra_hosts, oom_killed, created_at, aliases, links (``name:alias`` of others, by ``docker run --link``), upper (the directory on the
-    host with what differs from its image, where its storage driver has one): only known after a full inspect.
+    grace (seconds between asking it to end and killing it), extra_hosts, oom_killed, created_at, aliases, links (``name:alias`` of others,
+    by ``docker run --link``), upper (the directory on the host with what differs from its image, where its storage driver has one): only
+    known after a full inspect.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Container:
     writes: tuple[str, ...] = ()
     created_at: str = ""
     links: tuple[str, ...] = ()
+    grace: int = 10
 
     @property
     def ours(self) -> bool:
@@ -291,6 +293,7 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         writes=tuple(m["Source"] for m in raw.get("Mounts") or [] if m.get("RW") and m.get("Source")),
         created_at=raw.get("Created", ""),
         links=_links(host.get("Links")),
+        grace=10 if config.get("StopTimeout") is None else config["StopTimeout"],
     )
 
 

@@ -63,7 +63,7 @@ class Before:
 
     policy: its restart policy. ran; served: it was healthy, where it says so. listened: on which ports. places: where its program kept
     data. backed_up, copied: that was done. made: a new one was begun, so it may have written to what was copied. redis: its keys are saved
-    before it is stopped. vanishes: it goes at its stop (--rm).
+    before it is stopped. vanishes: it goes at its stop (--rm). stopping: the Engine was told to stop it, and may still be about it.
     """
 
     policy: str
@@ -76,6 +76,7 @@ class Before:
     redis: bool = False
     listened: tuple[int, ...] = ()
     vanishes: bool = False
+    stopping: bool = False
 
 
 @dataclass(frozen=True)
@@ -313,11 +314,10 @@ def _swap_line(swap: Swap, changed: Sequence[Difference]) -> Operation:
     before, after = ("; ".join(f"{d.name} {getattr(d, side)}" for d in changed) for side in ("current", "desired"))
     if not old.container.alive:
         return Operation("take over", swap.name, cause, before=before, after=after)
-    grace = float(old.raw["Config"].get("StopTimeout") or 10)
     vanishes = (
         "; it was started with --rm and vanishes at its stop, a copy of it that never ran is kept" if old.container.auto_remove else ""
     )
-    notice = f"it is away from its stop (at most {grace:.0f} s) until it is healthy again, usually some seconds{vanishes}"
+    notice = f"it is away from its stop (at most {old.container.grace} s) until it is healthy again, usually some seconds{vanishes}"
     return Operation("take over", swap.name, cause, before=before, after=after, notice=notice)
 
 

@@ -212,7 +212,8 @@ class SwapApply(Apply):
         super().__init__(site.engine, site.compose, observed, work, site.lock)
         self.swap, self.journalled = swap, journalled
         self.away, self.stopped_at, self.keys = 0.0, 0.0, 0
-        self.making = bool(swap.before.made and swap.before.copied)
+        self.making, self.stopping = bool(swap.before.made and swap.before.copied), swap.before.stopping
+        self.left = ""  # what people have to know of the way back
         self.old_name = swap.old.container.name if swap.old.kept else kept_name(swap.name, site.stamp)
 
     def _create_volume(self, name: str) -> None:
@@ -267,13 +268,14 @@ class SwapApply(Apply):
         container_io.clone(self.engine, self.swap.old.raw, self.old_name, self.swap.snapshot)
 
     def _stop(self) -> None:
-        old = self.swap.old.container
+        old, self.stopping = self.swap.old.container, True
         self.engine.stop(old.id)
         deadline = time.monotonic() + VANISHING
         while (now := self.engine.container(old.id)) is not None and (old.auto_remove or now.alive):
             if time.monotonic() > deadline:
                 raise StackError(f"{old.name} was told to stop and is {now.state} after {VANISHING:.0f} s", "stop", old.name)
             time.sleep(POLL)
+        self.stopping = False
 
     # --- the way back -----------------------------------------------------------------------------------------------------------
 
@@ -285,6 +287,7 @@ class SwapApply(Apply):
                 told = f"The old {self.swap.name} runs again, as it was, after {time.monotonic() - (self.stopped_at or begin):.1f} s"
             else:
                 told = f"The old {self.swap.name} is as it was"
+            told += f". {self.left}" if self.left else ""
         except StackError as second:
             told = f"The old {self.swap.name} did not come back: {second.message}"
         return StackError(f"{error.message}. {told}.\n{error.detail}".strip(), error.kind, error.target, error.detail)
@@ -306,13 +309,13 @@ class SwapApply(Apply):
 
     def _old_back(self) -> None:
         """What the new one was told in its few seconds is saved if it can be; that it cannot keeps nobody from coming back."""
-        name, before = self.swap.name, self.swap.before
+        name, before = self.swap.name, replace(self.swap.before, stopping=self.stopping)
         present = self.engine.container(name)
         if before.redis and present and present.running and present.belongs(self.house.project):
             with contextlib.suppress(StackError):
                 save_redis(self.engine, present.id, self.observed.values.get("redis_password", ""))
         place = Place(name, self.house.project, self.old_name)
-        put_back(self.engine, place, self.swap.old.container, before, self.swap.copies if self.making else ())
+        self.left = put_back(self.engine, place, self.swap.old.container, before, self.swap.copies if self.making else ())
 
 
 def copy_out(engine: Engine, old: Container, copy: Copy) -> None:

@@ -68,7 +68,10 @@ def asked(engine: Engine, project: Path) -> Asked:
     """The questions put to this host."""
 
     def data(container: Container, path: str) -> str:
-        mount = holder(mounts(engine.inspect(container.id) or {}), path)
+        raw = engine.inspect(container.id)
+        if raw is None:
+            raise StackError(f"{container.name} disappeared while it was being looked at; run again", "disappeared", container.name)
+        mount = holder(mounts(raw), path)
         return mount.source if mount else ""
 
     return Asked(starters_disable.is_disabled, lambda copy: bool(copied_to(engine, copy)), data, read_declared(project))
@@ -95,7 +98,7 @@ def plan_return(state: HostState, runs: Sequence[Run], host: Asked) -> Returning
             missing.add(swap["name"])
             back.warnings.append(f"left as it is: {swap['name']}: what it replaced is gone")
             continue
-        before = before_of(swap)
+        before = replace(before_of(swap), stopping=swap["stopping"])
         successor = present if present is not None and present.id != old.id else None
         left = swap["name"] in host.declared and successor is None
         held = old.auto_remove and state.container(swap["kept"]) is not None  # one was made to hold its volumes, and it did not stop
@@ -242,7 +245,8 @@ class ReturnRun:
         password = read_text(self.project / "secrets" / "redis_password") or ""
         try:
             place = Place(one.name, one.project, one.kept, one.leaves)
-            put_back(self.engine, place, one.old, one.before, one.copies, password if one.before.redis else None)
+            left = put_back(self.engine, place, one.old, one.before, one.copies, password if one.before.redis else None)
+            self.notes += filter(None, [left])
         finally:  # also one that is not healthy yet is no service of the project any more
             declared, present = read_declared(self.project), self.engine.container(one.name)
             if one.name in declared and not (present and present.belongs(one.project)):

@@ -50,9 +50,15 @@ def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
             before_of(swap),
             backed_up=later.backed_up or (run.did("back up", name) and run.did("stop", name, completed=False) and not ran),
             copied=later.copied or (() if ran else _copied(run, swap)),
+            stopping=later.stopping or _stopping(run, swap),
             made=later.made or (run.did("make", name, completed=False) and not ran),
         )
     return found
+
+
+def _stopping(run: Run, swap: Mapping[str, Any]) -> bool:
+    """Whether the run did not see the end of a stop that it had begun."""
+    return run.did("stop", swap["name"], completed=False) and not run.did("stop", swap["name"])
 
 
 def _copied(run: Run, swap: Mapping[str, Any]) -> tuple[Copy, ...]:
@@ -97,7 +103,7 @@ def meant(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
     """By service, what a rollback brings back: the container that was there first, of those that still are. In the order of taking over.
 
     runs: newest first. The oldest run that touched it says how it was; ``copies`` is what its newest successor may have written to,
-    ``made`` when that one was begun.
+    ``made`` when that one was begun; ``stopping`` whether a stop may not have come to its end.
     """
     found: dict[str, dict[str, Any]] = {}
     for run, swap in swaps_in(reversed(runs)):
@@ -105,12 +111,13 @@ def meant(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
             continue
         name, first = swap["name"], found.get(swap["name"])
         if first is None or there(first, state) is None:
-            first = found[name] = {**swap, "copies": [], "made": 0.0}
+            first = found[name] = {**swap, "copies": [], "made": 0.0, "stopping": False}
         if _same(first, swap, state):
             if run.did("make", name, completed=False):
                 first.update(copies=swap["copies"], made=run.when("make", name))
             elif any(run.did(verb, name, completed=False) for verb in ("rename", "copy")):
                 first["copies"] = []  # it was in its place again and served, or is being copied anew: what earlier runs copied is old
+            first["stopping"] = first["stopping"] or _stopping(run, swap)
             first["kept"] = swap["kept"] if state.container(swap["kept"]) else first["kept"]
     return found
 
@@ -130,5 +137,12 @@ def untouched(runs: Sequence[Run], state: HostState, taken: Collection[str]) -> 
     for _run, swap in swaps_in(runs):
         now = there(swap, state)
         if swap["name"] not in taken and now is not None and now.name == swap["name"]:
-            found[swap["name"]] = {**swap, "policy": now.restart_policy or "no", "ran": now.alive, "copies": [], "made": 0.0}
+            found[swap["name"]] = {
+                **swap,
+                "policy": now.restart_policy or "no",
+                "ran": now.alive,
+                "copies": [],
+                "made": 0.0,
+                "stopping": False,
+            }
     return found

@@ -20,6 +20,7 @@ from ansible_collections.auren.stack.plugins.module_utils.redis_keys import save
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Copy
 
 STOPPING = 1.0  # seconds after which one that runs is not about to end any more
+KILLING = 5.0  # seconds that the Engine may take to kill one whose grace period is over
 SERVING = 120.0  # seconds that an old container has to serve again
 POLL = 0.25
 
@@ -39,8 +40,9 @@ class Place:
 
 def put_back(
     engine: Engine, place: Place, old: Container, before: Before, copies: Sequence[Copy], redis_password: str | None = None
-) -> None:
+) -> str:
     """The old container has its name, its data, its policy and its life again; the new one goes. Whatever is so already stays so.
+    The sentence that it returns is for people to know afterwards; mostly empty.
 
     copies: what the new one may have written to. redis_password: of a server that saves its keys first, None for any other program. Raises
     StackError when the old one is not what it was.
@@ -54,12 +56,11 @@ def put_back(
         engine.rename(now.id, place.service)
     if not now.auto_remove and (now.restart_policy or "no") != before.policy:
         engine.set_restart_policy(now.id, before.policy)
-    if now.id == old.id and now.auto_remove:
-        _release(engine, place.kept)
     for network in place.leaves:
         engine.disconnect(now.id, network)
-    if before.ran:
-        _run_again(engine, now.id, place.service, before)
+    if before.ran and not _run_again(engine, now.id, place.service, before):
+        return put_back(engine, place, old, before, copies, redis_password)  # with what was made to be its way back
+    return _release(engine, place, before) if now.id == old.id and now.auto_remove else ""
 
 
 def _clear_place(engine: Engine, place: Place, old: Container, copies: Sequence[Copy], redis_password: str | None) -> None:
@@ -77,11 +78,16 @@ def _clear_place(engine: Engine, place: Place, old: Container, copies: Sequence[
         engine.remove_container(successor.id)
 
 
-def _release(engine: Engine, kept: str) -> None:
-    """What was to hold the volumes of one that vanishes at its stop holds nothing when that one did not stop."""
-    holder = engine.container(kept)
-    if holder is not None and holder.state == "created":
-        engine.remove_container(holder.id)
+def _release(engine: Engine, place: Place, before: Before) -> str:
+    """What was to hold the volumes of one that vanishes at its stop holds nothing when nobody told that one to stop."""
+    holder = engine.container(place.kept)
+    if holder is None or holder.state != "created":
+        return ""
+    if before.stopping:
+        said = f"{holder.name} stays: it holds the volumes of {place.service}, which was told to stop and vanishes when it does"
+        return f"{said}. Remove it when {place.service} has stayed (docker rm {holder.name})"
+    engine.remove_container(holder.id)
+    return ""
 
 
 def copied_to(engine: Engine, copy: Copy) -> str:
@@ -107,29 +113,30 @@ def copy_back(engine: Engine, old: Container, copy: Copy) -> None:
         container_data.put_back(engine, old, copy.path, place)
 
 
-def _run_again(engine: Engine, container: str, name: str, before: Before) -> None:
+def _run_again(engine: Engine, container: str, name: str, before: Before) -> bool:
     """It runs, is healthy if it was, and listens where it did. A stop that the Engine is still about (it takes its time) ends first.
 
-    Many a program has no health check, and what its networks lose while it starts it may remember: Kafka the address of its controller.
+    False when it has vanished at the end of that. Many a program has no health check, and what its networks lose while it starts it may
+    remember: Kafka the address of its controller.
     """
-    deadline = time.monotonic() + SERVING
-    since, started = time.monotonic(), False
+    since, started, patience = time.monotonic(), False, STOPPING
     while True:
         now = engine.container(container)
         if now is None:
-            return
-        if not now.alive and not started:
+            return False
+        patience = now.grace + KILLING if before.stopping else STOPPING
+        if not now.alive and not started and not now.auto_remove:  # such a one is about to vanish
             engine.start(container)
             started = True
-        elif _as_before(now, before) and (started or time.monotonic() - since > STOPPING):
-            return
+        elif _as_before(now, before) and (started or time.monotonic() - since > patience):
+            return True
         elif started and not now.alive and now.restart_policy in ("", "no"):
             said = f"{name} was started again and ended with exit code {now.exit_code}; look at docker logs {name}"
             raise StackError(said, "not_serving", name)
-        if time.monotonic() > deadline:
+        if time.monotonic() - since > SERVING + patience:
             missing = sorted(set(before.listened) - proc_net.listening(now.pid))
             silent = f" and does not listen on {', '.join(map(str, missing))}" if now.running and missing else ""
-            said = f"{name} was started again and is {now.health or now.state}{silent} after {SERVING:.0f} s"
+            said = f"{name} was started again and is {now.health or now.state}{silent} after {SERVING + patience:.0f} s"
             raise StackError(said, "not_serving", name)
         time.sleep(POLL)
 

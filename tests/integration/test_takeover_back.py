@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.integration.hand_run import ROLLBACK, HandRun
+import subprocess
+import time
+
+from tests.integration.hand_run import ROLLBACK, TAKEOVER, HandRun
 from tests.integration.harness import docker, run_module
 
 
@@ -89,3 +92,19 @@ def test_it_waits_until_nobody_else_is_on_its_data(hand: HandRun) -> None:
     docker("rm", "-f", hand.called("look"))
     hand.rollback()
     assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])
+
+
+def test_a_stop_that_is_under_way_takes_no_data_along(hand: HandRun) -> None:
+    """Started with --rm: at its end the Engine removes it with the volumes that have no name of their own and that nobody else holds."""
+    deaf = "trap '' TERM; while :; do sleep 1; done"
+    name = hand.start("db", "--rm", "--volume", "/data", "--stop-timeout", "6", command=["sh", "-c", deaf])
+    docker("exec", name, "sh", "-c", "echo mine > /data/file")
+    [mount] = hand.containers()["db"]["Mounts"]
+    hand.project.volumes.append(mount["Name"])
+    assert hand.killed(TAKEOVER, hand.arguments(hand.service("db")), "begun", 3)  # snapshot, hold, stop
+    with subprocess.Popen(["docker", "stop", name], stdout=subprocess.DEVNULL) as stop:
+        time.sleep(1)
+        hand.rollback()
+        assert stop.wait(30) == 0
+    assert [(short, one["State"]["Running"]) for short, one in hand.containers().items()] == [("db", True)]
+    assert docker("exec", name, "cat", "/data/file") == "mine"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
+from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container, Endpoint
 from ansible_collections.auren.stack.plugins.module_utils.starters import Starter
-from ansible_collections.auren.stack.plugins.module_utils.takeover_back import Asked, afterwards, plan_return, without_networks
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import Asked, afterwards, asked, plan_return, without_networks
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
 from tests.unit.builders import swap
@@ -187,6 +190,25 @@ def test_it_does_not_start_beside_another_one_on_its_data() -> None:
     [problem] = back(replace(NEW, writes=data), OLD, other, runs=runs).conflicts
     said = "check runs on the data of db, and two must never write there. Stop it first (docker stop check). Nothing was changed"
     assert problem.message == said
+
+
+def test_the_plan_tells_of_a_stop_that_may_be_under_way() -> None:
+    there, holder = container("db", "old", restart_policy="no", auto_remove=True), container("db-replaced-T", "holder", state="created")
+    for completed in ((), (1,)):
+        runs = [replace(run(1.0, swap(auto_remove=True)), steps=(Step("stop", "db"),), completed=frozenset(completed))]
+        assert back(there, holder, runs=runs).returns[0].before.stopping is not bool(completed)
+
+
+def test_one_that_vanished_since_the_reading_is_told(tmp_path: Path) -> None:
+    class Gone(Engine):
+        def __init__(self) -> None:
+            pass
+
+        def inspect(self, name: str) -> None:
+            return None
+
+    with pytest.raises(StackError, match="db-replaced-T disappeared while it was being looked at; run again"):
+        asked(Gone(), tmp_path).data(OLD, "/data")
 
 
 def test_what_was_to_hold_the_volumes_goes_with_one_that_did_not_stop() -> None:

@@ -141,6 +141,15 @@ def test_what_vanished_at_its_stop_goes_on_as_its_copy() -> None:
     assert meant([further, cut_off], on(copy))["db"]["copies"] == [COPY]
 
 
+def test_a_stop_that_nobody_saw_the_end_of_may_still_be_under_way() -> None:
+    cut_off = run("hold", "stop", done=1)
+    for runs in ([cut_off], [run("hand over", done=0, began=BEGAN + 60), cut_off]):
+        assert begun(runs, on(ITSELF))["old"].stopping
+        assert meant(runs, on(ITSELF))["db"]["stopping"]
+    assert not begun([run("hold", "stop")], on(ITSELF))["old"].stopping
+    assert not meant([run("hold", "stop")], on(ITSELF))["db"]["stopping"]
+
+
 def test_a_definition_alone_is_taken_back_where_nothing_was_touched() -> None:
     stopped = swapped(run())
     assert untouched([stopped], on(ITSELF), ())["db"]["policy"] == "no"  # as it is now
