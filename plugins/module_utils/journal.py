@@ -187,7 +187,10 @@ def read_run(path: Path) -> Run | None:
         return None
     try:
         head, end = lines[0], next((line for line in lines if "ended" in line), {})
-        whole = head.get("steps") == sum("seconds" in line and "done" in line for line in lines)  # only its last line is missing
+        done = sum("seconds" in line and "done" in line for line in lines)
+        whole = (
+            head.get("steps") == done and "swaps" not in head
+        )  # only its last line is missing; a line of a takeover's plan is many steps
         return Run(
             head["run"],
             head["kind"],

@@ -117,6 +117,16 @@ def test_a_torn_last_line_was_never_acted_upon(tmp_path: Path, lost: int) -> Non
     assert (found.steps, found.outcome) == (STEPS[:3] if lost == 1 else STEPS[:2], "cut off")
 
 
+def test_a_run_that_lacks_only_its_last_line_is_done(tmp_path: Path) -> None:
+    """But for a takeover, whose plan has one line for several steps: as many may be done long before its end."""
+    for number, heading in enumerate(({}, {"swaps": [{"name": "db"}]})):
+        one = begun(tmp_path / str(number), steps=2, **heading)
+        for step in STEPS[:2]:
+            one.begin(step)
+            one.done(0.1)
+    assert [read_runs(tmp_path / name)[0].outcome for name in ("0", "1")] == ["done", "cut off"]
+
+
 def test_a_run_that_was_killed_before_its_heading_had_done_nothing(tmp_path: Path) -> None:
     one = begun(tmp_path)
     for content in (b"", path_of(one).read_bytes()[:-10]):
