@@ -8,6 +8,7 @@ documentation, "Redis persistence").
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 
@@ -57,6 +58,22 @@ def save_redis(engine: Engine, container: str, password: str) -> int:
         raise StackError(f"the Redis in {redis.name} could not write its append-only file; look at its log", "redis", redis.name)
     redis.ask("SAVE")
     return state(info).keys
+
+
+def save_or_end(engine: Engine, container: str, password: str) -> None:
+    """Before one is stopped whose files are another's again: saved if it has keys, removed at once if it has none or cannot be asked.
+
+    One that reads other files than those that it was left has none, and would write that over them: as it is told to, and at its stop.
+    """
+    try:
+        empty = not state(reach(engine, container, password).info()).keys
+    except StackError:
+        empty = True
+    if empty:
+        engine.discard(container)
+    else:
+        with contextlib.suppress(StackError):
+            save_redis(engine, container, password)
 
 
 def _busy(info: Mapping[str, str]) -> bool:

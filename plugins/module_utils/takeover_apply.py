@@ -8,7 +8,6 @@ the same image and passes the gate. Whatever fails on the way, the old one is ba
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project import Observe
 from ansible_collections.auren.stack.plugins.module_utils.project_apply import Apply
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, plan_present
-from ansible_collections.auren.stack.plugins.module_utils.redis_keys import redis_keys, save_redis
+from ansible_collections.auren.stack.plugins.module_utils.redis_keys import redis_keys, save_or_end, save_redis
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Choices, Copy, Doing, Swap, Takeover
 from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import LABEL_COPIED, refuse_other_image
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import taken_by_others
@@ -308,12 +307,11 @@ class SwapApply(Apply):
                     before.restore()
 
     def _old_back(self) -> None:
-        """What the new one was told in its few seconds is saved if it can be; that it cannot keeps nobody from coming back."""
+        """What a new Redis was told in its few seconds is saved if it can be; that it cannot keeps nobody from coming back."""
         name, before = self.swap.name, replace(self.swap.before, stopping=self.stopping)
         present = self.engine.container(name)
-        if before.redis and present and present.running and present.belongs(self.house.project):
-            with contextlib.suppress(StackError):
-                save_redis(self.engine, present.id, self.observed.values.get("redis_password", ""))
+        if before.redis and present and present.alive and present.belongs(self.house.project):
+            save_or_end(self.engine, present.id, self.observed.values.get("redis_password", ""))
         place = Place(name, self.house.project, self.old_name)
         self.left = put_back(self.engine, place, self.swap.old.container, before, self.swap.copies if self.making else ())
 

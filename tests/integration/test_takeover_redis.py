@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.hand_run import HandRun
+from tests.integration.hand_run import SERVER, HandRun
 from tests.integration.harness import docker
 
 SECRET = "s3cret word"
@@ -96,3 +96,21 @@ def test_a_redis_that_cannot_be_asked(hand: HandRun) -> None:
     said = hand.refused(hand.service("db", volume))
     assert said.startswith("the Redis in db answers INFO with 'Could not connect to Redis at /tmp/redis: "), said
     assert said.endswith(f". Put that right, {leave}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["redis-server"], ["redis-server", "--appendonly", "yes", "--appendfilename", "other.aof"]),
+        ([*SERVER], ["redis-server", "--dbfilename", "other.rdb"]),
+    ],
+    ids=["a log", "a dump"],
+)
+def test_one_that_reads_other_files_empties_none(hand: HandRun, old: list[str], new: list[str]) -> None:
+    """Neither as it is told to save nor at its stop, where Redis saves by itself under its usual settings."""
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data", command=old)
+    before, keys = hand.meant(), hand.keys("db")
+    said = hand.short(str(hand.run(hand.service("db", volume, compose={"command": new})).msg))
+    assert said.startswith("db had 50 keys, and the new one has none. The old db runs again, as it was, after "), said
+    assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])

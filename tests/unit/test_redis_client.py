@@ -10,7 +10,7 @@ from ansible_collections.auren.stack.plugins.module_utils import container_io
 from ansible_collections.auren.stack.plugins.module_utils.data_places import Program
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.redis_client import reach, way
-from ansible_collections.auren.stack.plugins.module_utils.redis_keys import redis_keys, save_redis
+from ansible_collections.auren.stack.plugins.module_utils.redis_keys import redis_keys, save_or_end, save_redis
 
 CONF = "port 6381\nrequirepass one\n"
 
@@ -33,13 +33,17 @@ def test_its_program_says_where_it_listens(argv: list[str], options: tuple[str, 
 class Server:
     """An Engine with one container in which a Redis listens at a port, and what it was asked with."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *argv: str, port: str = "6379", password: str = "") -> None:
-        self.argv, self.port, self.password = argv, port, password
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *argv: str, port: str = "6379", password: str = "", keys: int = 3) -> None:
+        self.argv, self.port, self.password, self.keys = argv, port, password, keys
         self.passwords: list[str] = []
+        self.done: list[str] = []
         monkeypatch.setattr(container_io, "execute", self.execute)
 
     def inspect(self, name: str) -> dict[str, Any] | None:
         return {"Id": "abc", "Name": "/db", "Config": {"Cmd": list(self.argv), "Entrypoint": None}} if name == "db" else None
+
+    def discard(self, _container: str) -> None:
+        self.done.append("remove")
 
     def file(self, _container: str, _path: str) -> bytes:
         return CONF.encode()
@@ -53,8 +57,10 @@ class Server:
         if self.password and self.passwords[-1] != self.password:
             into.write(b"NOAUTH Authentication required.\n")
         else:
-            info = b"aof_enabled:1\r\naof_last_bgrewrite_status:ok\r\ndb0:keys=3,expires=0\r\n"
-            into.write({"PING": b"PONG\n", "INFO": info, "SAVE": b"OK\n"}[words[0]])
+            keyspace = f"db0:keys={self.keys},expires=0\r\n" if self.keys else ""
+            info = f"aof_enabled:1\r\naof_last_bgrewrite_status:ok\r\n{keyspace}"
+            into.write({"PING": "PONG\n", "INFO": info, "SAVE": "OK\n"}[words[0]].encode())
+            self.done += ["save"] if words[0] == "SAVE" else []
         return 0, ""
 
 
@@ -96,3 +102,14 @@ def test_a_new_one_that_never_answers_is_not_one_without_keys(monkeypatch: pytes
     server: Any = Server(monkeypatch, "redis-server", "--port", "1")
     with pytest.raises(StackError, match="the Redis in db answers INFO with"):
         redis_keys(server, "db", {})
+
+
+@pytest.mark.parametrize(
+    ("more", "done"),
+    [({}, ["save"]), ({"keys": 0}, ["remove"]), ({"port": "1"}, ["remove"]), ({"password": "other"}, ["remove"])],
+    ids=["with keys", "without", "silent", "with a password of its own"],
+)
+def test_one_without_keys_gets_no_time_to_save(monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], done: list[str]) -> None:
+    server: Any = Server(monkeypatch, "redis-server", **more)
+    save_or_end(server, "db", "one")
+    assert server.done == done
