@@ -35,9 +35,9 @@ from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lo
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import Work, plan_present
 from ansible_collections.auren.stack.plugins.module_utils.redis_keys import redis_keys, save_or_end, save_redis
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Choices, Copy, Doing, Swap, Takeover
-from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import LABEL_COPIED, refuse_other_image
+from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import LABEL_COPIED, linked_to, refuse_other_image
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import taken_by_others
-from ansible_collections.auren.stack.plugins.module_utils.takeover_read import kept_name, starter_subject
+from ansible_collections.auren.stack.plugins.module_utils.takeover_read import KEPT, kept_name, starter_subject
 from ansible_collections.auren.stack.plugins.module_utils.takeover_restore import Place, put_back
 from ansible_collections.auren.stack.plugins.module_utils.topology import Step
 
@@ -288,8 +288,15 @@ class SwapApply(Apply):
                 told = f"The old {self.swap.name} is as it was"
             told += f". {self.left}" if self.left else ""
         except StackError as second:
-            told = f"The old {self.swap.name} did not come back: {second.message}"
+            told = f"The old {self.swap.name} did not come back: {second.message}{self._linked()}"
         return StackError(f"{error.message}. {told}.\n{error.detail}".strip(), error.kind, error.target, error.detail)
+
+    def _linked(self) -> str:
+        """What to do where it is linked to one that was taken over before it, and so is stopped."""
+        now = {name: self.observed.snapshot.container(name) for name in linked_to(self.swap.old.container)}
+        away = [name for name, one in now.items() if KEPT.fullmatch(name) or (one and one.belongs(self.house.project))]
+        said = f"It starts only while the old {', '.join(away)} runs, which it is linked to (--link)"
+        return f". {said}: run rollback, which brings both back" if away else ""
 
     def _returned(self) -> None:
         """Also without a journal: on a full disk, a service that is back is worth more than a line about it. Its definition goes where no

@@ -25,6 +25,7 @@ from ansible_collections.auren.stack.plugins.module_utils.plan import Operation
 from ansible_collections.auren.stack.plugins.module_utils.project import read_declared
 from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leaving
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Copy, Doing, before_of, restored
+from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import linked_to
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import meant, there, untouched
 from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
 from ansible_collections.auren.stack.plugins.module_utils.takeover_restore import Place, copied_to, put_back
@@ -111,12 +112,24 @@ def plan_return(state: HostState, runs: Sequence[Run], host: Asked) -> Returning
             one = Return(swap["name"], swap["id"], old, successor, before, copies, swap["project"], swap["kept"])
             back.returns.append(one)
             back.conflicts += [*_beside(state, one, host), *_written_since(one, swap["made"])]
+    back.returns = _linked_first(back.returns)
     found = {
         starter: None for run in runs if run.kind == KIND for starter in map(starters.starter_from_data, run.record.get("starters", []))
     }
     _switch_on(back, [starter for starter in found if host.disabled(starter)], missing)
     _lines(back)
     return back
+
+
+def _linked_first(returns: Sequence[Return]) -> list[Return]:
+    """In their order, but for one that is linked to another: it does not start while that one is stopped."""
+    left, found = list(returns), list[Return]()
+    while left:
+        waiting = {name for other in left for name in (other.name, other.old.name)}
+        free = next((one for one in left if not waiting & set(linked_to(one.old))), left[0])
+        found.append(free)
+        left.remove(free)
+    return found
 
 
 def _still_there(back: Returning, copies: Sequence[Copy], name: str, host: Asked) -> tuple[Copy, ...]:

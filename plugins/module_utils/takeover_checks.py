@@ -167,8 +167,8 @@ def _lost(swap: Swap, other: Container) -> tuple[str, str] | None:
     name, target, old = swap.name, swap.service.house.network, swap.old.container
     ids, names = (name, old.name, old.id, old.id[:12]), [name, *swap.service.aliases]
     legacy = {e.network for e in old.endpoints} - {target, *PREDEFINED}
-    if linked := _linked(other.links, ids):
-        said = f"{other.name} is linked to {name} (--link, as {linked[0]}): it would lose {name} and could not start again"
+    if known_as := _linked(other.links, ids):
+        said = f"{other.name} is linked to {name} (--link, as {known_as[0]}): it would lose {name} and could not start again"
         return said, f"make it anew on {target} without the link"
     shared = sorted(legacy & {e.network for e in other.endpoints})
     if shared and other.endpoint(target) is None:
@@ -179,6 +179,11 @@ def _lost(swap: Swap, other: Container) -> tuple[str, str] | None:
         said = f"{other.name} calls {name} {called[0]} by a link, and the new one has no such name on {target}: it would lose {name}"
         return said, f"say {extra_vars('auren_overrides', {name: {'aliases': [*swap.service.aliases, *called]}})}"
     return None
+
+
+def linked_to(container: Container) -> list[str]:
+    """Names of those that its links on Docker's own bridge lead to: it does not start while one of them is stopped (tried)."""
+    return list(dict.fromkeys(link.partition(":")[0] for link in container.links))
 
 
 def _linked(links: Iterable[str], names: Collection[str]) -> list[str]:

@@ -75,6 +75,19 @@ def test_servers_come_back_first() -> None:
     assert [one.name for one in back(NEW, OLD, *apps, runs=[run(1.0, swap(), other)]).returns] == ["db", "app"]
 
 
+def test_what_one_is_linked_to_comes_back_before_it() -> None:
+    """The Engine does not start one while that is stopped. A link is told by the name that it leads to now, or did when it was made."""
+    other = swap(name="app", id="old-app", kept="app-replaced-T")
+    for link in ("db-replaced-T:cache", "db:cache"):
+        app = container("app-replaced-T", "old-app", state="exited", links=("elsewhere:x", link))
+        assert [one.name for one in back(NEW, OLD, app, runs=[run(1.0, other, swap())]).returns] == ["db", "app"]
+        assert [one.name for one in back(container("db", "old", restart_policy="always"), app, runs=[run(1.0, other, swap())]).returns] == [
+            "app"
+        ]
+    both = (replace(OLD, links=("app-replaced-T:x",)), container("app-replaced-T", "old-app", state="exited", links=("db-replaced-T:x",)))
+    assert [one.name for one in back(NEW, *both, runs=[run(1.0, other, swap())]).returns] == ["app", "db"]
+
+
 def test_it_starts_on_the_networks_that_it_is_going_to_have() -> None:
     places = (Endpoint("net", "n", "10.0.0.2", ()), Endpoint("legacy", "l", "10.1.0.2", ()))
     old = replace(OLD, endpoints=places)
