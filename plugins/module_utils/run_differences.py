@@ -280,7 +280,7 @@ _LEAVES = {
 def _secrets(service: Mapping[str, Any]) -> list[str]:
     """Values of the environment that are hidden wherever they are."""
     pairs = ((name.partition(".")[2], str(value)) for name, value in _map("environment", service.get("environment") or {}))
-    return [value for key, value in pairs if run_secrets.is_secret(key, value)]
+    return [secret for key, value in pairs for secret in run_secrets.values_in(key, value)]
 
 
 def _difference(name: str, one: Any, other: Any, known: list[str]) -> Difference:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ from ansible_collections.auren.stack.plugins.module_utils.data_places import hol
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.guards import kafka_properties
-from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide_words, is_secret, moved_secrets, values_in
+from ansible_collections.auren.stack.plugins.module_utils.redaction import WORD, Redactor, started_with
+from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide_words, is_secret, moved_secrets
 from ansible_collections.auren.stack.plugins.module_utils.takeover import declared_program
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
 
@@ -22,13 +23,16 @@ HEALTH = {"interval": "30s", "timeout": "30s", "retries": 3, "start_period": "0s
 DECLARED, RUNNING = "declared", "running"
 GRAFANA_KEY = "GF_SECURITY_SECRET_KEY"
 TOPICS = "topics.txt"  # a file of the role kafka
+_NAME = re.compile(r"(?i)(USER|USERNAME|LOGIN|DB|DATABASE|NAME)$")  # an environment key with the name of somebody or something
+_NUMBER = re.compile(r"\d{1,5}")  # a port or a time, which stands in many a place
+_LISTED = ("command", "entrypoint", "healthcheck", "labels", "logging")  # in a file that everybody can read
 
 
 @dataclass
 class Told:
     """variables: to paste. fragments: by service, what runs in Compose's words, with placeholders for secrets. unexpressed: sentences.
 
-    secrets: values that are secret in the environments.
+    secrets: values that are secret in what the containers were started with.
     """
 
     variables: dict[str, Any] = field(default_factory=dict)
@@ -52,15 +56,15 @@ def tell(
     overrides: what the inventory says already. known: value → name of secrets that are known; values never get out.
     """
     told, merged = Told(), {name: dict(keys) for name, keys in overrides.items()}
+    told.secrets = {secret for old in olds.values() for secret in started_with(old.raw)}
+    redactor = _redactor(olds.values(), {*known, *told.secrets})
     for name, old in olds.items():
         service = services[name]
-        fragment = {**_with_placeholders(old, known), "image": images[name]}
-        held = old.config.compose.get("environment") or {}
-        told.secrets |= {secret for key, value in held.items() for secret in values_in(key, value)}
-        told.fragments[name] = without_secrets(fragment)
+        fragment = {**_with_placeholders(old, known, redactor), "image": images[name]}
+        told.fragments[name] = without_secrets(fragment, redactor)
         told.unexpressed[name] = old.config.sentences
         if choices.get(name) == RUNNING:
-            told.problems += _problems(name, old)
+            told.problems += _problems(name, old, redactor)
             merged[name] = running(old, service, fragment)
             _data_variable(told.variables, old, service, name in copied)
         else:
@@ -72,9 +76,27 @@ def tell(
     return told
 
 
-def _with_placeholders(old: Old, known: Mapping[str, str]) -> dict[str, Any]:
+def _redactor(olds: Iterable[Old], secrets: Collection[str]) -> Redactor:
+    """Finds secrets where they stand once more. What is a name as well (of an image, a service, a user, a database) or a small number is
+    none there."""
+    words, names = list[str](), set[str]()
+    for old in olds:
+        image = (old.image or {}).get("Config") or {}
+        words += [old.ref, old.service, *hide_words([*(image.get("Entrypoint") or ()), *(image.get("Cmd") or ())])]
+        names |= {text for key, text in _environment(old).items() if _NAME.search(key) and not is_secret(key, text)}
+    told = {one for one in secrets if one in names or _NUMBER.fullmatch(one) or any(one in word for word in words)}
+    return Redactor({*secrets} - told)
+
+
+def _environment(old: Old) -> dict[str, str]:
+    return old.config.compose.get("environment") or {}
+
+
+def _with_placeholders(old: Old, known: Mapping[str, str], redactor: Redactor) -> dict[str, Any]:
     """What runs in Compose's words, without the secrets of its environment. known: value → name of secrets that are known."""
-    environment, _secrets = moved_secrets(old.service, old.config.compose.get("environment") or {}, known)
+    _moved, found = moved_secrets(old.service, _environment(old), known)
+    twice = {value: name for name, value in found.items() if len(value) >= WORD and value in redactor.known}
+    environment, _found = moved_secrets(old.service, _environment(old), {**twice, **known})
     return {**old.config.compose, **({"environment": environment} if environment else {})}
 
 
@@ -187,30 +209,26 @@ def running(old: Old, service: Service, fragment: Mapping[str, Any]) -> dict[str
     }
 
 
-def _problems(name: str, old: Old) -> list[StackError]:
+def _problems(name: str, old: Old, redactor: Redactor) -> list[StackError]:
     """What cannot stay as it runs."""
     compose, found = old.config.compose, []
     if compose.get("network_mode"):
         said = f"{name} runs with network_mode {compose['network_mode']}, and services of the project are on one network: choose declared"
         found.append(StackError(f"{said}. {UNTOUCHED}", "network_mode", name))
-    for what in told_secrets(compose):
+    for what in _told_secrets(compose, redactor):
         said = f"the {what} of {name} holds a password, which would stand in a file that everybody can read: choose declared for it"
         found.append(StackError(f"{said}, or move it to a file or its environment first. {UNTOUCHED}", "secret_in_command", name))
     return found
 
 
-def told_secrets(compose: Mapping[str, Any]) -> list[str]:
-    """Keys of a service in Compose's words, but the environment, whose values look like secrets."""
-    words = {key: compose.get(key) or [] for key in ("command", "entrypoint")}
-    words["healthcheck"] = (compose.get("healthcheck") or {}).get("test") or []
-    found = [key for key, value in words.items() if hide_words(list(value)) != list(value)]
-    pairs = {"labels": compose.get("labels") or {}, "logging": (compose.get("logging") or {}).get("options") or {}}
-    found += [key for key, value in pairs.items() if any(is_secret(str(k), str(v)) for k, v in value.items())]
-    return found
+def _told_secrets(compose: Mapping[str, Any], redactor: Redactor) -> list[str]:
+    """Keys of a service in Compose's words, but the environment, whose values look like secrets, or hold one that the redactor knows."""
+    shown = without_secrets(compose, redactor)
+    return [key for key in _LISTED if shown.get(key) != compose.get(key)]
 
 
-def without_secrets(compose: Mapping[str, Any]) -> dict[str, Any]:
-    """For people to look at."""
+def without_secrets(compose: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """For people to look at. Of the environment it has to be the one with placeholders."""
     shown = dict(compose)
     for key in ("command", "entrypoint"):
         if shown.get(key):
@@ -221,7 +239,7 @@ def without_secrets(compose: Mapping[str, Any]) -> dict[str, Any]:
         shown["labels"] = _without_secret_values(shown["labels"])
     if (shown.get("logging") or {}).get("options"):
         shown["logging"] = {**shown["logging"], "options": _without_secret_values(shown["logging"]["options"])}
-    return shown
+    return {key: redactor.known_in(value) if key in _LISTED else value for key, value in shown.items()}
 
 
 def _without_secret_values(pairs: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,8 +251,10 @@ def made_as(old: Old, values: Mapping[str, str]) -> dict[str, Any]:
 
     For the journal: placeholders stand for secrets. values: of secrets that are known, by name.
     """
+    known = {value: name for name, value in values.items() if value}
+    redactor = _redactor([old], {*known, *started_with(old.raw)})
     return {
-        "settings": without_secrets(_with_placeholders(old, {value: name for name, value in values.items() if value})),
+        "settings": without_secrets(_with_placeholders(old, known, redactor), redactor),
         "unexpressed": list(old.config.sentences),
         "image": {"name": old.ref, "id": old.container.image_id},
         "networks": {one.network: {"aliases": list(one.aliases), "ipv4_address": one.fixed_ipv4} for one in old.container.endpoints},

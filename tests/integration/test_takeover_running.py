@@ -130,3 +130,7 @@ def test_a_secret_of_the_environment_is_told_nowhere(hand: HandRun) -> None:
     assert "s3cret" not in told.text
     environment = told.output["fragments"][name]["environment"]
     assert hand.short(environment["LLM_KEY"]).endswith("db_llm_key>>")
+    told = run_module("takeover_info", {**arguments, "choices": {name: "running"}}, False)
+    assert told.status != 0
+    assert hand.short(str(told.output["msg"])).startswith("the labels of db holds a password, which would stand in a file that everybody ")
+    assert "s3cret" not in told.text

@@ -120,9 +120,10 @@ def test_a_secret_in_a_command_is_hidden(key: str, command: Any, shown: str) -> 
     assert found.current.startswith(shown)
 
 
-def test_a_secret_of_the_environment_is_hidden_wherever_it_is() -> None:
-    running = {"environment": {"DB_PASSWORD": PASSWORD}, "command": ["run", PASSWORD], "labels": {"note": f"it is {PASSWORD}"}}
-    found = differences(running, {"environment": {"DB_PASSWORD": PASSWORD}})
+@pytest.mark.parametrize("environment", [{"DB_PASSWORD": PASSWORD}, {"DB": f"postgres://me:{PASSWORD}@db/x"}])
+def test_a_secret_of_the_environment_is_hidden_wherever_it_is(environment: dict[str, str]) -> None:
+    running = {"environment": environment, "command": ["run", PASSWORD], "labels": {"note": f"it is {PASSWORD}"}}
+    found = differences(running, {"environment": environment})
     assert found == [Difference("command", "run ****", "not set"), Difference("labels.note", "it is ****", "not set")]
 
 
