@@ -188,9 +188,7 @@ def read_run(path: Path) -> Run | None:
     try:
         head, end = lines[0], next((line for line in lines if "ended" in line), {})
         done = sum("seconds" in line and "done" in line for line in lines)
-        whole = (
-            head.get("steps") == done and "swaps" not in head
-        )  # only its last line is missing; a line of a takeover's plan is many steps
+        whole = head.get("steps") == done and "swaps" not in head  # its last line alone is missing; a takeover's plan counts no steps
         return Run(
             head["run"],
             head["kind"],
