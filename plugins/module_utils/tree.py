@@ -29,9 +29,10 @@ KINDS = {stat.S_IFREG: b"f", stat.S_IFDIR: b"d", stat.S_IFLNK: b"l", stat.S_IFIF
 
 
 class Readable(Protocol):
-    """What content can be read from: at most so many bytes, none at the end."""
+    """What content can be read from."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes, none at the end."""
 
 
 @dataclass(frozen=True)
