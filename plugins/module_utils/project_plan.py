@@ -203,10 +203,10 @@ def _container_operation(service: Service, observed: Observed, work: Work) -> Op
         causes += [f"its environment key {key} holds another secret than the project" for key in drifted]
         differing = [file.wanted.path for file in work.files if file.service == service.name and file.why in ("content", "not a file")]
         causes += [f"{path} was edited by hand" for path in edited(service, differing)]
-    if not causes and (why := not_ours(container, observed.declared.get(service.name))):
-        causes.append(why)
     if leftovers([service.name], service.house, observed):  # the Engine may still be about to stop it, as Compose had asked
         causes.append("a run was cut off while it replaced it")
+    elif not causes and (why := not_ours(container, observed.declared.get(service.name))):
+        causes.append(why)
     if causes:
         before, after = _values(service, container, observed)
         return Operation("recreate", service.name, ", ".join(causes), before=before or "as created", after=after or ", ".join(causes))
