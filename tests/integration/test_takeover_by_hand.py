@@ -14,7 +14,8 @@ def kept(hand: HandRun, short: str) -> str:
 def test_the_new_one_does_not_start_beside_it(hand: HandRun) -> None:
     """Whoever goes on, a takeover or `site`, finds two containers on one volume."""
     volume = hand.project.volume("data")
-    hand.redis("db", "--volume", f"{volume}:/data")
+    hand.start("db", "--volume", f"{volume}:/data")  # on no port of this machine, which would keep the two apart
+    hand.ask("db", "SET", "key", "value")
     service, keys = hand.service("db", volume), hand.keys("db")
     assert hand.killed(TAKEOVER, hand.arguments(service), "done", 4)  # hand over, stop, rename, make
     docker("stop", hand.called("db"))
