@@ -59,7 +59,7 @@ _BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY")
 _EMPTY = re.compile(r"[*•.…_xX#?=-]+|[\W_]*")
 _PLACEHOLDER = re.compile(
-    r"(?i)[<{\[$%].*|.*[>}\]]|/.*|\w*(?:your|redacted|hidden|placeholder|example|masked|omitted|secret_?name|insert|change_?me_?here)[\w-]*"
+    r"(?i)[<{\[$%].*|.*[>}\]]|/.*|[a-z_]*(?:your|redacted|hidden|placeholder|example|masked|omitted|secret_?name|insert|change_?me_?here)[a-z_-]*\d{0,3}"
     r"|(?:none|no|yes|true|false|null|nil|unset|empty|required|optional|needed|set|unknown|vault|ansible|generated|random|see|stored|the|a|an"
     r"|in|from|not|n/a|tbd|todo|str|string|bool|int|text|file|env|environment|only|auth|authentication|is|it|drift|rotation|kept|held|never"
     r"|must|managed|read|given|found|and|or|for|of|on|with|by|to|as|at|be|are|was|same|each|every|ansible-vault|both|all|what|where|who)"
