@@ -310,8 +310,16 @@ class SwapApply(Apply):
         finally:
             present = self.engine.container(self.swap.name)
             if present is None or not present.belongs(self.house.project):
-                for before in reversed(list(self.before.values())):
-                    before.restore()
+                self._files_back()
+
+    def _files_back(self) -> None:
+        """On a full disk this fails as well, and the old container runs all the same."""
+        try:
+            for before in reversed(list(self.before.values())):
+                before.restore()
+        except StackError as error:
+            said = f"Files of the project are not what they were ({error.message}); the next takeover writes them"
+            self.left = f"{self.left}. {said}" if self.left else said
 
     def _old_back(self) -> None:
         """What a new Redis was told in its few seconds is saved if it can be; that it cannot keeps nobody from coming back."""

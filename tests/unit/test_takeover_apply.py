@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,3 +36,15 @@ def test_what_was_never_begun_has_written_nothing_that_goes_back(monkeypatch: py
     with pytest.raises(StackError, match="the disk is full"):
         apply._containers()
     assert apply.making is not full
+
+
+def test_files_that_cannot_go_back_do_not_say_that_the_old_one_is_away() -> None:
+    def full() -> None:
+        raise StackError("cannot write x: the disk is full", "write")
+
+    apply = swapping(lambda _verb, _target, change: change())
+    apply.before, apply.left, apply.stopped_at = {"x": SimpleNamespace(restore=full)}, "", 0.0
+    apply.engine, apply._old_back = SimpleNamespace(container=lambda _name: None), lambda: None
+    said = apply._put_back(StackError("it is sick", "gate")).message
+    assert said.startswith("it is sick. The old db runs again, as it was, after ")
+    assert "Files of the project are not what they were (cannot write x: the disk is full)" in said
