@@ -85,6 +85,14 @@ class HandRun:
             docker("network", "connect", self.project.network, self.called(short))
         return self.called(short)
 
+    def linked(self, client: str) -> None:
+        """db and a client with a link to it on Docker's own bridge: it does not start while db is stopped. Both are on NET."""
+        quiet = ("--stop-signal", "SIGKILL", image("redis"), "sleep", "infinity")
+        docker("run", "-d", "--name", self.called("db"), *quiet)
+        docker("run", "-d", "--name", self.called(client), "--link", f"{self.called('db')}:cache", *quiet)
+        for name in ("db", client):
+            docker("network", "connect", self.project.network, self.called(name))
+
     def redis(self, short: str, *words: str, keys: int = 50, **more: Any) -> str:
         """With keys, on a port of this machine."""
         self.ports[short] = free_port()

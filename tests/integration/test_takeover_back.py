@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from tests.integration.hand_run import ROLLBACK, TAKEOVER, HandRun
-from tests.integration.harness import docker, image, run_module
+from tests.integration.harness import docker, run_module
 
 
 def test_all_of_it_is_taken_back(hand: HandRun) -> None:
@@ -110,17 +110,8 @@ def test_a_stop_that_is_under_way_takes_no_data_along(hand: HandRun) -> None:
     assert docker("exec", name, "cat", "/data/file") == "mine"
 
 
-def linked(hand: HandRun) -> None:
-    """Two on Docker's own bridge, the one with a link to the other: it does not start while that is stopped."""
-    quiet = ("--stop-signal", "SIGKILL", image("redis"), "sleep", "infinity")
-    docker("run", "-d", "--name", hand.called("db"), *quiet)
-    docker("run", "-d", "--name", hand.called("app"), "--link", f"{hand.called('db')}:cache", *quiet)
-    for name in ("db", "app"):
-        docker("network", "connect", hand.project.network, hand.called(name))
-
-
 def test_what_one_is_linked_to_comes_back_before_it(hand: HandRun) -> None:
-    linked(hand)
+    hand.linked("app")
     before = hand.meant()
     hand.do(hand.service("app"), hand.service("db"))
     back = hand.rollback()
@@ -129,7 +120,7 @@ def test_what_one_is_linked_to_comes_back_before_it(hand: HandRun) -> None:
 
 
 def test_one_that_cannot_come_back_before_what_it_is_linked_to_says_how_it_can(hand: HandRun) -> None:
-    linked(hand)
+    hand.linked("app")
     before = hand.meant()
     sick = {"healthcheck": {"test": ["CMD", "false"], "interval": "200ms", "retries": 1}}
     result = hand.run(hand.service("db"), hand.service("app", compose=sick, gate={"deadline": 3}, needs=[hand.called("db")]))

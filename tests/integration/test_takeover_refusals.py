@@ -75,11 +75,7 @@ def test_a_neighbour_that_would_lose_it(hand: HandRun) -> None:
 
 def test_a_client_by_a_link(hand: HandRun) -> None:
     """A link on Docker's own bridge leads to the old container, whichever networks both are on."""
-    quiet = ("--stop-signal", "SIGKILL", image("redis"), "sleep", "infinity")
-    docker("run", "-d", "--name", hand.called("db"), *quiet)
-    docker("run", "-d", "--name", hand.called("tool"), "--link", f"{hand.called('db')}:cache", *quiet)
-    for name in ("db", "tool"):
-        docker("network", "connect", hand.project.network, hand.called(name))
+    hand.linked("tool")
     said = hand.refused(hand.service("db"))
     assert said == (
         "tool is linked to db (--link, as cache): it would lose db and could not start again; make it anew on NET without the link, or say "
