@@ -34,8 +34,16 @@ def not_ours(container: Container, record: Declared | None) -> str:
         return ""
     if record.replaces:
         return "a run was cut off before it replaced it" if record.replaces == container.id else ""
-    (version, *known), (present, *made) = record.made.split() or [""], container.made.split() or [""]
-    return "somebody made it of a definition that was edited by hand" if known != made and known and made and version == present else ""
+    known, live = record.made.split(), container.made.split()
+    comparable = len(known) == len(live) == 2 and known[0] == live[0]
+    return "somebody made it of a definition that was edited by hand" if comparable and known != live else ""
+
+
+def made_of(container: Container | None, record: Declared | None) -> str:
+    """What the container of a service was made of by a run of ours, so far."""
+    if record and container and record.replaces not in ("", container.id):  # a run that was cut off had got as far
+        return container.made
+    return record.made if record else ""
 
 
 def declared_policy(service: Service) -> str:

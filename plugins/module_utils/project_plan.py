@@ -13,7 +13,7 @@ from ansible_collections.auren.stack.plugins.module_utils import definition, gua
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, difference
-from ansible_collections.auren.stack.plugins.module_utils.hand_edits import edited, not_ours, policy_operation
+from ansible_collections.auren.stack.plugins.module_utils.hand_edits import edited, made_of, not_ours, policy_operation
 from ansible_collections.auren.stack.plugins.module_utils.model import (
     LABEL_COMPOSE_PROJECT,
     LABEL_SERVICE,
@@ -324,7 +324,8 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
         return work
     for name, service in called.items():
         spec = definition.spec(service, observed.values)
-        work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values), made_of(name, observed))
+        made = made_of(observed.snapshot.container(name), observed.declared.get(name))
+        work.merged[name] = Declared(service, spec, definition.reload_digest(service, observed.values), made)
     _collect_files(work, house, observed)
     work.files = [replace(file, why=why) for file in work.files if (why := difference(file.wanted))]
     work.new_volumes = [d["volume"] for s in called.values() for d in s.data if not observed.snapshot.where(d["volume"])]
@@ -345,14 +346,6 @@ def plan_present(house: House, called: dict[str, Service], observed: Observed, t
     reloads = [_reload_operation(called[n], observed, changed) for n in order if n not in replaced]
     work.plan.operations += [op for op in reloads if op]
     return work
-
-
-def made_of(name: str, observed: Observed) -> str:
-    """What the container of a service was made of by a run of ours, so far."""
-    record, container = observed.declared.get(name), observed.snapshot.container(name)
-    if record and container and record.replaces not in ("", container.id):  # a run that was cut off had got as far
-        return container.made
-    return record.made if record else ""
 
 
 def _collect_files(work: Work, house: House, observed: Observed) -> None:

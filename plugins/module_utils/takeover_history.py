@@ -29,6 +29,10 @@ def there(swap: Mapping[str, Any], state: HostState) -> Container | None:
     return found
 
 
+# A container that is in its place: nothing of it was copied, no successor begun, no stop.
+_NOTHING_DONE: Mapping[str, Any] = {"copies": [], "made": 0.0, "stopping": False}
+
+
 def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
     """By container id: how it was before the first of the runs that began to take it over and did not come to an end with it.
 
@@ -111,7 +115,7 @@ def meant(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
             continue
         name, first = swap["name"], found.get(swap["name"])
         if first is None or there(first, state) is None:
-            first = found[name] = {**swap, "copies": [], "made": 0.0, "stopping": False}
+            first = found[name] = {**swap, **_NOTHING_DONE}
         if _same(first, swap, state):
             if run.did("make", name, completed=False):
                 first.update(copies=swap["copies"], made=run.when("make", name))
@@ -137,12 +141,5 @@ def untouched(runs: Sequence[Run], state: HostState, taken: Collection[str]) -> 
     for _run, swap in swaps_in(runs):
         now = there(swap, state)
         if swap["name"] not in taken and now is not None and now.name == swap["name"]:
-            found[swap["name"]] = {
-                **swap,
-                "policy": now.restart_policy or "no",
-                "ran": now.alive,
-                "copies": [],
-                "made": 0.0,
-                "stopping": False,
-            }
+            found[swap["name"]] = {**swap, "policy": now.restart_policy or "no", "ran": now.alive, **_NOTHING_DONE}
     return found

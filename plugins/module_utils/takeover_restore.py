@@ -58,7 +58,7 @@ def put_back(
         engine.set_restart_policy(now.id, before.policy)
     for network in place.leaves:
         engine.disconnect(now.id, network)
-    if before.ran and not _run_again(engine, now.id, place.service, before):
+    if before.ran and not _run_again(engine, now, place.service, before):
         return put_back(engine, place, old, before, copies, redis_password)  # with what was made to be its way back
     return _release(engine, place, before) if now.id == old.id and now.auto_remove else ""
 
@@ -113,20 +113,19 @@ def copy_back(engine: Engine, old: Container, copy: Copy) -> None:
         container_data.put_back(engine, old, copy.path, place)
 
 
-def _run_again(engine: Engine, container: str, name: str, before: Before) -> bool:
+def _run_again(engine: Engine, old: Container, name: str, before: Before) -> bool:
     """It runs, is healthy if it was, and listens where it did. A stop that the Engine is still about (it takes its time) ends first.
 
     False when it has vanished at the end of that. Many a program has no health check, and what its networks lose while it starts it may
     remember: Kafka the address of its controller.
     """
-    since, started, patience = time.monotonic(), False, STOPPING
+    since, started, patience = time.monotonic(), False, old.grace + KILLING if before.stopping else STOPPING
     while True:
-        now = engine.container(container)
+        now = engine.container(old.id)
         if now is None:
             return False
-        patience = now.grace + KILLING if before.stopping else STOPPING
         if not now.alive and not started and not now.auto_remove:  # such a one is about to vanish
-            engine.start(container)
+            engine.start(old.id)
             started = True
         elif _as_before(now, before) and (started or time.monotonic() - since > patience):
             return True
