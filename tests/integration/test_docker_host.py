@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLAY = ROOT / "tests" / "integration" / "docker_host" / "play.yml"
 HOSTS = ROOT / "molecule" / "shared" / "hosts.py"
 PLUGIN = "/usr/libexec/docker/cli-plugins/docker-compose"
+DEAD_PROXY = 'Acquire { Retries "0"; http::Proxy "http://127.0.0.1:9"; https::Proxy "http://127.0.0.1:9"; };'
 PING = "docker version --format '{{.Server.Version}}'"
 
 pytestmark = pytest.mark.docker_host
@@ -62,6 +63,9 @@ class Host:
 
     def engine_pid(self) -> str:
         return self.shell("pgrep -x dockerd")
+
+    def apt_setting(self, text: str) -> None:
+        self.shell(f"cat >/etc/apt/apt.conf.d/99test <<'END'\n{text}\nEND")
 
     def packages(self) -> set[str]:
         """Every installed package with its version."""
@@ -115,9 +119,24 @@ def test_a_user_who_cannot_install_is_told(host: Host) -> None:
     assert "Docker on target lacks engine, cli, compose, sdk and user admin cannot install it: run with become" in run.output
 
 
+def test_a_mirror_out_of_reach_is_told(host: Host) -> None:
+    before = host.packages()
+    host.apt_setting(DEAD_PROXY)
+    run = host.play("-e", "docker_host_mirror_timeout=0")
+    host.shell("rm /etc/apt/apt.conf.d/99test")
+    assert run.status != 0
+    assert re.search(r"apt cannot download docker\.io .*: E: .* W: Failed to fetch .* Mend the apt sources or the network", run.output)
+    assert host.packages() == before
+
+
 def test_a_missing_engine_is_installed_and_started_without_systemd(host: Host) -> None:
+    """Also beside a source that never answers, and with a mirror that does not at first."""
+    host.shell("echo 'deb [trusted=yes] http://127.0.0.1:9/ ./' >/etc/apt/sources.list.d/broken.list")
+    host.apt_setting(DEAD_PROXY + '\nAPT::Update::Pre-Invoke { "rm /etc/apt/apt.conf.d/99test"; };')
     run = host.play()
     assert run.status == 0, run.output
+    host.shell("rm /etc/apt/sources.list.d/broken.list; test ! -e /etc/apt/apt.conf.d/99test -a ! -e /usr/sbin/policy-rc.d")
+    assert not any(package.startswith("python3-apt=") for package in host.packages())
     engine = run.facts["engine"]
     assert engine["state"] == "ready"
     assert engine["missing"] == []

@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# packages.sh trixie PACKAGE...  let these packages of Debian 13, and no other, into Debian 12
-# packages.sh beside PART        add cli, compose or sdk to an Engine that stays as it is
+# packages.sh provide PACKAGE...  install these without recommended ones; nothing they bring is started without systemd
+# packages.sh trixie PACKAGE...   let these packages of Debian 13, and no other, into Debian 12
+# packages.sh beside PART         add cli, compose or sdk to an Engine that stays as it is
+#
+# PATIENCE: seconds in which `provide` tries again what a mirror did not give, or another apt held back
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1  # needrestart would restart the Engine after a library upgrade
 SOURCES=/etc/apt/sources.list.d/auren-trixie.sources
 PIN=/etc/apt/preferences.d/auren-trixie
+POLICY=/usr/sbin/policy-rc.d  # without systemd a package's own start fails; the role starts the Engine itself
 
 trixie() {
     local mirror
@@ -25,9 +29,29 @@ Pin-Priority: 500
 
 Package: *
 Pin: release n=trixie
-Pin-Priority: 50
+Pin-Priority: -1
 END
-    apt-get update -qq
+}
+
+provide() {
+    local until=$((SECONDS + PATIENCE)) pause=5 lists packages
+    while :; do
+        # A broken source does not matter where the others have the packages: the download decides.
+        lists=$(LC_ALL=C apt-get update -qq 2>&1) || true
+        packages=$(LC_ALL=C apt-get install -y -qq --download-only --no-install-recommends "$@" 2>&1) && break
+        if ((SECONDS + pause > until)); then
+            echo "apt cannot download $*: $(grep '^E:' <<<"$packages" | head -n 1) $(grep '^[EW]:' <<<"$lists" | head -n 1)" \
+                "Mend the apt sources or the network of this host, then run again" >&2
+            exit 1
+        fi
+        sleep "$pause"
+    done
+    if [ ! -d /run/systemd/system ] && [ ! -e "$POLICY" ]; then
+        trap 'rm -f "$POLICY"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+        chmod 0755 "$POLICY"
+    fi
+    apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=60 "$@" >/dev/null
 }
 
 candidate() { # PACKAGE OLDEST: has apt a version of it that is new enough?
@@ -83,6 +107,7 @@ beside() {
             if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release && ! candidate docker-compose 2~; then
                 borrowed=yes
                 trixie docker-compose
+                apt-get update -qq || true
                 install_first 2~ docker-compose
             fi
             extract_compose

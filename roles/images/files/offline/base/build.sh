@@ -89,7 +89,7 @@ changes=(--change "LABEL auren.stack.context=$context" --change 'CMD ["bash"]'
     --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin')
 for label; do changes+=(--change "LABEL \"${label%%=*}\"=\"${label#*=}\""); done
 mapfile -t mirrors < <(sources)
-options=('Acquire::Languages "none"' 'Acquire::Retries "3"' 'APT::Install-Recommends "false"'
+options=('Acquire::Languages "none"' 'Acquire::Retries "6"' 'APT::Install-Recommends "false"'
     'Dir::Cache::pkgcache ""' 'Dir::Cache::srcpkgcache ""')
 mapfile -t -O ${#options[@]} options < <(apt_settings)
 
