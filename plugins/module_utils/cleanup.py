@@ -48,9 +48,9 @@ def plan_cleanup(state: HostState, runs: Sequence[Run], wish: Wish, now: float) 
     """runs: of the journal that are not taken back. now: seconds since 1970."""
     found = Cleanup()
     swaps = [swap for run, swap in swaps_in(runs) if touched(run, swap)]
-    kept = [(match["service"], age(match["stamp"], now), c) for c in old_containers(state, swaps) if (match := KEPT.fullmatch(c.name))]
-    for service, days, container in kept:
-        successor = state.container(service)
+    kept = [(match["service"], match["stamp"], c) for c in old_containers(state, swaps) if (match := KEPT.fullmatch(c.name))]
+    for service, stamp, container in kept:
+        successor, days = state.container(service), age(container, stamp, runs, now)
         if days < wish.window:
             found.plan.warnings.append(f"kept: {container.name}, for {wish.window - days:.1f} more days (auren_rollback_window)")
         elif container.alive:
@@ -75,9 +75,15 @@ def plan_cleanup(state: HostState, runs: Sequence[Run], wish: Wish, now: float) 
     return found
 
 
-def age(stamp: str, now: float) -> float:
-    """Days since a moment as the journal writes it."""
-    return max(0.0, (now - datetime.strptime(stamp, STAMP).replace(tzinfo=timezone.utc).timestamp()) / DAY)
+def age(container: Container, stamp: str, runs: Sequence[Run], now: float) -> float:
+    """Days since the successor of a kept container was begun.
+
+    stamp: in its name, of the run that moved it away. A later run may have made the successor, so that counts only where none did.
+    """
+    about = [(run, swap) for run, swap in swaps_in(runs) if container.id == swap["id"] or container.name == swap["kept"]]
+    made = [run.when("make", swap["name"]) for run, swap in about if run.did("make", swap["name"], completed=False)]
+    named = datetime.strptime(stamp, STAMP).replace(tzinfo=timezone.utc).timestamp()
+    return max(0.0, (now - max(made, default=named)) / DAY)
 
 
 def _networks(found: Cleanup, state: HostState, old: set[str], wish: Wish) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.auren.stack.plugins.module_utils.cleanup import Wish, age, plan_cleanup
+from ansible_collections.auren.stack.plugins.module_utils.cleanup import DAY, Wish, age, plan_cleanup
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Container, Endpoint, Network
@@ -36,7 +36,7 @@ def planned(*containers: Container, runs: tuple[Run, ...] = (RUN,), **wish: Any)
 
 def test_it_goes_with_its_network() -> None:
     found = planned(KEPT, NEW)
-    days = age(STAMP, NOW)
+    days = age(KEPT, STAMP, (RUN,), NOW)
     assert days > 7
     assert [op.text() for op in found.plan.operations] == [
         f"remove container {KEPT.name}: db has been taken over {days:.1f} days ago; its volumes stay (data)",
@@ -50,6 +50,19 @@ def test_it_stays_within_the_window() -> None:
     assert found.plan.operations == []
     assert found.plan.warnings[0].startswith(f"kept: {KEPT.name}, for ")
     assert found.plan.warnings[1] == f"kept: the network old: {KEPT.name} is on it"
+
+
+def test_its_time_begins_with_its_successor() -> None:
+    """A run that was cut off eight days ago has named it; the one that made its successor is of today, and knows it by its id."""
+    later = {**SWAPS[0], "kept": "db-replaced-20270115T080000Z"}
+    for ended in (frozenset({1}), frozenset[int]()):
+        today = Run("s", "takeover", NOW - 60, steps=(Step("make", "db"),), record={"swaps": [later]}, completed=ended, moments=(NOW - 30,))
+        found = planned(KEPT, NEW, runs=(today, RUN))
+        assert found.plan.operations == []
+        assert found.plan.warnings[0] == f"kept: {KEPT.name}, for 7.0 more days (auren_rollback_window)"
+    over = replace(today, moments=(NOW - 7.5 * DAY,))
+    [first, *_network] = planned(KEPT, NEW, runs=(over, RUN)).plan.operations
+    assert first.cause.startswith("db has been taken over 7.5 days ago")
 
 
 def test_the_way_back_stays_while_its_successor_does_not_serve() -> None:
