@@ -8,8 +8,8 @@ was cut off, and a rollback that was, need no special case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import reduce
 
@@ -21,6 +21,7 @@ from ansible_collections.auren.stack.plugins.module_utils.host_state import (
     summary,
 )
 from ansible_collections.auren.stack.plugins.module_utils.journal import ROLLBACK, Run
+from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.references import clients_first
 from ansible_collections.auren.stack.plugins.module_utils.topology import (
@@ -36,27 +37,33 @@ from ansible_collections.auren.stack.plugins.module_utils.topology import (
 )
 
 KIND = ROLLBACK
+Data = Mapping[str, Collection[str]]  # container id → directories on the host that hold what it serves
 
 
 @dataclass
 class Undoing:
-    """runs: what is taken back, newest first. plan and moves: as for a consolidation."""
+    """runs: what is taken back, newest first. plan and moves: as for a consolidation. data: as `plan_rollback` was given it."""
 
     runs: list[Run] = field(default_factory=list)
     plan: Plan = field(default_factory=Plan)
     moves: list[Move] = field(default_factory=list)
+    data: Data = field(default_factory=dict)
 
 
-def plan_rollback(state: HostState, runs: Sequence[Run]) -> Undoing:
-    """runs: newest first, as `undoable` gives them. Without one nothing is moved, whatever else a run of another project has left."""
+def plan_rollback(state: HostState, runs: Sequence[Run], data: Data | None = None) -> Undoing:
+    """runs: newest first, as `undoable` gives them. Without one nothing is moved, whatever else a run of another project has left.
+
+    data: of containers that are not of the project, and that nothing is started beside all the same: see `takeover_back.data_of`.
+    """
     if not runs:
         return Undoing()
     now = topology_of(state.containers, state.networks)
     warnings: list[str] = []
     steps = [inverse(step) for run in runs for step in reversed(_still_true(state, run, warnings))]
-    wanted = _possible(state, now, settled(reduce(applied, steps, now)), warnings)
+    wanted = _possible(state, now, settled(reduce(applied, steps, now)), data or {}, warnings)
     moves = route(now, wanted, clients_first(state))
-    return Undoing(list(runs), Plan([_operation(state, move) for move in moves], warnings=list(dict.fromkeys(warnings))), moves)
+    plan = Plan([_operation(state, move) for move in moves], warnings=list(dict.fromkeys(warnings)))
+    return Undoing(list(runs), plan, moves, data or {})
 
 
 def _still_true(state: HostState, run: Run, warnings: list[str]) -> list[Step]:
@@ -72,7 +79,7 @@ def _still_true(state: HostState, run: Run, warnings: list[str]) -> list[Step]:
     return kept
 
 
-def _possible(state: HostState, now: Topology, wanted: Topology, warnings: list[str]) -> Topology:
+def _possible(state: HostState, now: Topology, wanted: Topology, data: Data, warnings: list[str]) -> Topology:
     """Without what the Engine or common sense forbids: places on networks that are gone, a container on no network, a network in use."""
     networks, attachments = dict(wanted.networks), dict(wanted.attachments)
     for name, network in sorted(key for key in attachments if key[1] not in networks):
@@ -89,21 +96,27 @@ def _possible(state: HostState, now: Topology, wanted: Topology, warnings: list[
         if users:
             networks[network] = now.networks[network]
             warnings.append(f"kept: the network {network}, which {', '.join(sorted(set(users)))} needs")
-    return replace(
-        wanted, networks=networks, attachments=attachments, stopped=wanted.stopped | _on_others_data(state, now, wanted, warnings)
-    )
+    kept = _on_others_data(state, now, wanted, data, warnings)
+    policies = {**wanted.policies, **{name: now.policies[name] for name in kept}}  # one would start it with the Engine
+    return Topology(networks, attachments, policies, wanted.stopped | kept)
 
 
-def _on_others_data(state: HostState, now: Topology, wanted: Topology, warnings: list[str]) -> set[str]:
-    """What would be started beside a container of the project on directories that both write to: two servers on one volume ruin it."""
+def _on_others_data(state: HostState, now: Topology, wanted: Topology, data: Data, warnings: list[str]) -> frozenset[str]:
+    """What would be started on directories that a container of the project writes to, or that hold what an old one serves: two servers
+    on one volume ruin it, also where both ran before."""
     kept = set()
     for name in sorted(now.stopped - wanted.stopped):
         mine = state.container(name)
         for other in state.containers:
-            if mine and other.name != name and other.ours and other.alive and set(mine.writes) & set(other.writes):
+            if mine and other.name != name and other.alive and _on_data(mine, other, data):
                 kept.add(name)
-                warnings.append(f"kept: {name} stays stopped: {other.name} runs on its data")
-    return kept
+                warnings.append(f"kept: {name} stays stopped: {other.name} runs on its data; where both ran there before, one does now")
+    return frozenset(kept)
+
+
+def _on_data(mine: Container, other: Container, data: Data) -> bool:
+    shared = other.ours and bool(set(mine.writes) & set(other.writes))
+    return shared or any(mine.writes_to(directory) for directory in data.get(other.id, ()))
 
 
 def day(run: Run) -> str:

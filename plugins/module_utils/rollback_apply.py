@@ -32,7 +32,7 @@ class RollbackRun:
             state, undoing = self.state, self.undoing
             if self.returned:
                 state = as_known(observe(self.engine, files=False), self.returning)
-                undoing = plan_rollback(state, undoing.runs)
+                undoing = plan_rollback(state, undoing.runs, undoing.data)
             if [move.steps for move in undoing.moves] != [move.steps for move in self.undoing.moves]:
                 said = "the containers are back, and their networks are not as they were expected to be: run rollback again"
                 raise StackError(said, "changed", "networks")

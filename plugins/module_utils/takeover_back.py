@@ -27,7 +27,7 @@ from ansible_collections.auren.stack.plugins.module_utils.project_remove import 
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Copy, Doing, before_of, restored
 from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import linked_to
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import meant, there, untouched
-from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
+from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND, swaps_in
 from ansible_collections.auren.stack.plugins.module_utils.takeover_restore import Place, copied_to, put_back
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
@@ -119,6 +119,21 @@ def plan_return(state: HostState, runs: Sequence[Run], host: Asked) -> Returning
     _switch_on(back, [starter for starter in found if host.disabled(starter)], missing)
     _lines(back)
     return back
+
+
+def data_of(state: HostState, runs: Sequence[Run], host: Asked) -> dict[str, frozenset[str]]:
+    """By id, the directories on the host that hold what the containers serve which takeovers are or were about: they are not the project's,
+    and nothing may be started beside them. The ids are those of now and those of the journals (`as_known`).
+
+    runs: all, for a container stays back when its takeover was taken back before.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for _run, swap in swaps_in(runs):
+        now = there(swap, state)
+        if now is not None and not {now.id, swap["id"]} <= set(found):
+            known = [host.data(now, place) for place in swap["places"]] if swap["places"] else now.writes
+            found[now.id] = found[swap["id"]] = frozenset(known) - {""}
+    return found
 
 
 def _linked_first(returns: Sequence[Return]) -> list[Return]:

@@ -98,7 +98,14 @@ from ansible_collections.auren.stack.plugins.module_utils.plan import Plan
 from ansible_collections.auren.stack.plugins.module_utils.project_lock import Lock
 from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND, plan_rollback, records, taken_back
 from ansible_collections.auren.stack.plugins.module_utils.rollback_apply import RollbackRun
-from ansible_collections.auren.stack.plugins.module_utils.takeover_back import ReturnRun, afterwards, asked, plan_return, without_networks
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import (
+    ReturnRun,
+    afterwards,
+    asked,
+    data_of,
+    plan_return,
+    without_networks,
+)
 from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND as TAKEOVER
 
 DAY = 86400
@@ -111,14 +118,14 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     engine = Engine()
     if not module.check_mode:
         Lock(project).take()
-    since, runs = time.time() - window * DAY, read_runs(project)
+    since, runs, host = time.time() - window * DAY, read_runs(project), asked(engine, project)
     taken = undoable(runs, since)
     state = observe(engine, files=False)
-    back = plan_return(state, taken, asked(engine, project))
-    others = [one for one in taken if one.kind != TAKEOVER]
-    back = without_networks(back, plan_rollback(afterwards(state, back), others).moves)
+    back = plan_return(state, taken, host)
+    others, data = [one for one in taken if one.kind != TAKEOVER], data_of(state, runs, host)
+    back = without_networks(back, plan_rollback(afterwards(state, back), others, data).moves)
     later = afterwards(state, back)
-    undoing = plan_rollback(later, others)
+    undoing = plan_rollback(later, others, data)
     names = [name for one in taken for name in one.containers] + [one.old.name for one in back.returns]
     told = {"Takes back": [taken_back(one) for one in taken], "Not taken back here": records(runs, since)}
     plan = Plan([*back.operations, *undoing.plan.operations], warnings=[*back.warnings, *undoing.plan.warnings], conflicts=back.conflicts)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import time
 
+import pytest
+
 from tests.integration.hand_run import ROLLBACK, TAKEOVER, HandRun
 from tests.integration.harness import docker, run_module
 
@@ -92,6 +94,27 @@ def test_it_waits_until_nobody_else_is_on_its_data(hand: HandRun) -> None:
     docker("rm", "-f", hand.called("look"))
     hand.rollback()
     assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_was_stopped_for_it_is_not_started_beside_it(hand: HandRun, killed: bool) -> None:
+    """Both ran on the volume, so the takeover asked for the stop of the one. A rollback that was cut off has put the other one back."""
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data")
+    twin = hand.start("twin", "--volume", f"{volume}:/data", "--restart", "always", command=["sleep", "600"])
+    assert "Stop twin first (auren_streamline_stop)" in hand.refused(hand.service("db", volume))
+    directory = {"project_dir": str(hand.project.directory)}
+    stopped = run_module("network_consolidation", {**directory, "name": hand.project.network, "stop": [twin]}, False)
+    assert stopped.status == 0, stopped.text
+    hand.do(hand.service("db", volume))
+    if killed:
+        assert hand.killed(ROLLBACK, directory, "done", 1)
+        assert hand.containers()["db"]["State"]["Running"]
+    back = hand.rollback()
+    assert "kept: twin stays stopped: db runs on its data" in hand.short(" ".join(back.output["notes"]))
+    there = {name: (one["State"]["Running"], one["HostConfig"]["RestartPolicy"]["Name"]) for name, one in hand.containers().items()}
+    assert there == {"db": (True, "no"), "twin": (False, "no")}
+    assert hand.rollback().actions == []
 
 
 def test_a_stop_that_is_under_way_takes_no_data_along(hand: HandRun) -> None:

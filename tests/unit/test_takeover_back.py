@@ -12,8 +12,16 @@ from ansible_collections.auren.stack.plugins.module_utils.errors import StackErr
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container, Endpoint
+from ansible_collections.auren.stack.plugins.module_utils.rollback import plan_rollback
 from ansible_collections.auren.stack.plugins.module_utils.starters import Starter
-from ansible_collections.auren.stack.plugins.module_utils.takeover_back import Asked, afterwards, asked, plan_return, without_networks
+from ansible_collections.auren.stack.plugins.module_utils.takeover_back import (
+    Asked,
+    afterwards,
+    asked,
+    data_of,
+    plan_return,
+    without_networks,
+)
 from ansible_collections.auren.stack.plugins.module_utils.topology import Move, Step
 
 from tests.unit.builders import swap
@@ -203,6 +211,47 @@ def test_it_does_not_start_beside_another_one_on_its_data() -> None:
     [problem] = back(replace(NEW, writes=data), OLD, other, runs=runs).conflicts
     said = "check runs on the data of db, and two must never write there. Stop it first (docker stop check). Nothing was changed"
     assert problem.message == said
+
+
+DATA = ("/volumes/old/data",)
+TWIN = container("twin", "twin", state="exited", restart_policy="no", writes=DATA)
+STOPPED = Run(
+    "r0",
+    "connect",
+    0.5,
+    steps=(Step("set policy", "twin", policy="no", before="always"), Step("stop", "twin")),
+    containers={"twin": "twin"},
+    completed=frozenset({1, 2}),
+)
+
+
+@pytest.mark.parametrize("there", [(NEW, OLD), (replace(OLD, name="db", state="running", restart_policy="always"),)])
+def test_what_was_stopped_for_a_takeover_is_not_started_beside_the_old_one(there: tuple[Container, ...]) -> None:
+    """Also when the old one is back already: that rollback was cut off, or took back the takeover alone."""
+    took, host = (
+        run(1.0, swap(places=["/data"])),
+        Asked(lambda _starter: False, lambda _copy: True, lambda c, path: f"/volumes/{c.id}{path}"),
+    )
+    state = HostState((*there, TWIN), ())
+    later = afterwards(state, plan_return(state, [took], host))
+    undoing = plan_rollback(later, [STOPPED], data_of(state, [STOPPED, took], host))
+    assert undoing.plan.actions() == []
+    assert undoing.plan.warnings == ["kept: twin stays stopped: db runs on its data; where both ran there before, one does now"]
+    assert plan_rollback(later, [STOPPED], data_of(state, [STOPPED], host)).plan.actions() == [
+        "set restart policy of twin: it was always",
+        "start twin: it ran",
+    ]
+
+
+def test_one_that_only_shares_what_is_no_data_is_started() -> None:
+    clock, host = "/etc/localtime", Asked(lambda _starter: False, lambda _copy: True, lambda c, path: f"/volumes/{c.id}{path}")
+    there = container("db", "old", restart_policy="always", writes=(*DATA, clock))
+    state = HostState((there, replace(TWIN, writes=(clock,))), ())
+    for places, started in ((["/data"], True), ([], False)):
+        undoing = plan_rollback(state, [STOPPED], data_of(state, [run(1.0, swap(places=places))], host))
+        assert bool(undoing.moves) is started, "where no journal tells what is data, all that it writes to is"
+    asleep = HostState((replace(there, state="exited"), TWIN), ())
+    assert plan_rollback(asleep, [STOPPED], data_of(asleep, [run(1.0, swap(places=["/data"]))], host)).moves
 
 
 def test_the_plan_tells_of_a_stop_that_may_be_under_way() -> None:
