@@ -13,6 +13,7 @@ from ansible_collections.auren.stack.plugins.module_utils import definition, gua
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import WantedFile, difference
+from ansible_collections.auren.stack.plugins.module_utils.foreign_files import foreign
 from ansible_collections.auren.stack.plugins.module_utils.hand_edits import edited, made_of, not_ours, policy_operation
 from ansible_collections.auren.stack.plugins.module_utils.model import (
     LABEL_COMPOSE_PROJECT,
@@ -268,6 +269,7 @@ def _rotation_conflicts(work: Work, observed: Observed) -> list[StackError]:
 
 def _conflicts(work: Work, house: House, observed: Observed, taken: PortTaken, images_pending: bool) -> list[StackError]:
     found = observed.network.conflicts + observed.problems + _strangers(observed, house) + _rotation_conflicts(work, observed)
+    found += foreign(house, work.called, observed.declared, observed.snapshot)
     for service in work.called.values():
         container = observed.snapshot.container(service.name)
         if container and not container.belongs(house.project):

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.integration.hand_run import HandRun, mountpoint
+from tests.integration.hand_run import TAKEOVER, HandRun, mountpoint
 from tests.integration.harness import docker, image, run_module
 
 
@@ -21,6 +21,22 @@ def test_a_container_that_is_not_there(hand: HandRun) -> None:
     said = hand.refused(hand.service("db", "data"), copy=["nobody"])
     assert said == "auren_takeover_copy names nobody, which is no service; known are db. Nothing was changed"
     assert hand.run(hand.service("db", "data")).actions == []
+
+
+def test_a_compose_file_of_somebody_else_in_our_place(hand: HandRun) -> None:
+    """It would be written over, and rollback would remove it: the boot unit that it enables again would start nothing."""
+    hand.start("db", "--stop-signal", "SIGKILL", command=["sleep", "infinity"])
+    old = hand.project.directory / "docker-compose.yml"
+    old.parent.mkdir(parents=True, exist_ok=True)
+    old.write_text("services: {}\n", encoding="utf-8")
+    said = hand.refused(hand.service("db"))
+    assert said.startswith(f"{hand.short(str(old))} was not made by auren.stack, which would write over it")
+    assert "/docker-compose.yml was not made by auren.stack" in hand.project.fails(hand.service("db")).text
+    old.unlink()
+    assert hand.killed(TAKEOVER, hand.arguments(hand.service("db")), "begun", 3)
+    hand.do(hand.service("db"))
+    hand.rollback()
+    assert hand.files() == []
 
 
 def test_a_container_that_crashes_again_and_again(hand: HandRun) -> None:
