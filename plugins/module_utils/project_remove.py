@@ -18,6 +18,7 @@ from ansible_collections.auren.stack.plugins.module_utils import changes, defini
 from ansible_collections.auren.stack.plugins.module_utils.definition import House, Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
+from ansible_collections.auren.stack.plugins.module_utils.foreign_files import begun, is_ours
 from ansible_collections.auren.stack.plugins.module_utils.journal import Journal, Run, journal_directory
 from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_SERVICE, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.module import planned
@@ -150,8 +151,7 @@ class Leaving:
     def _remove_directory(self, _target: str) -> None:
         """What is left of an empty project; the values of secrets stay as long as a volume remembers one of them."""
         secrets = self.house.directory / "secrets"
-        for directory in (self.house.directory / "services", self.house.directory / "config"):
-            shutil.rmtree(directory, ignore_errors=True)
+        self._remove_half_done()
         for path in _record_entries(self.house.directory):
             (shutil.rmtree if path.is_dir() else os.unlink)(path)
         for directory in (journal_directory(self.house.directory), self.house.directory / ".auren"):
@@ -159,6 +159,18 @@ class Leaving:
                 directory.rmdir()
         for directory in (secrets / "mounts", secrets / "env"):
             shutil.rmtree(directory, ignore_errors=True)
+
+    def _remove_half_done(self) -> None:
+        """What a run that was cut off wrote for services that were never declared; what else lies there is somebody else's and stays."""
+        definitions, configuration = self.house.directory / "services", self.house.directory / "config"
+        ours = [path for path in definitions.glob("*.yml") if is_ours(path)]
+        for name in {*begun(self.house.directory), *(path.stem for path in ours)}:
+            shutil.rmtree(configuration / name, ignore_errors=True)
+        for path in [*ours, *definitions.glob(".new-*")]:
+            path.unlink()
+        for directory in (definitions, configuration):
+            with contextlib.suppress(OSError):  # not there, or not empty
+                directory.rmdir()
 
     def _remove_secrets(self, _target: str) -> None:
         shutil.rmtree(self.house.directory / "secrets", ignore_errors=True)

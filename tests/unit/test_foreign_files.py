@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils.definition import House
 from ansible_collections.auren.stack.plugins.module_utils.journal import Journal
 from ansible_collections.auren.stack.plugins.module_utils.project_plan import plan_present
+from ansible_collections.auren.stack.plugins.module_utils.project_remove import Leave, Leaving, plan_leave
 
 from tests.unit.builders import observed, service
 from tests.unit.project_runs import actions, converged, free
@@ -78,6 +80,19 @@ def test_what_a_run_that_was_cut_off_has_written_is_ours(house: House, left: lis
     assert refused(house, observed(seen.snapshot.containers[0])) == [], "a container of ours has read it"
     journalled(house, kind, operation)
     assert refused(house, none) == []
+
+
+def test_what_somebody_else_made_stays_when_the_project_goes(house: House) -> None:
+    """And what runs that were cut off wrote for services that were never declared goes."""
+    theirs = [put(house, path) for path in ("services/two.yml", "config/two/a", "config/two/b/c")]
+    _called, seen = converged(house, service("three", house, files=FILES))
+    journalled(house, "site", "create")
+    for path in ("config/one/a", "services/.new-x"):
+        put(house, path)
+    leaving = Leaving(Mock(), house, {})
+    leaving.run(plan_leave(house, {}, seen.snapshot, Leave("absent", [], [], [])))
+    found = [path for path in house.directory.rglob("*") if path.is_file() and path.parent.name in ("services", "one", "two", "three", "b")]
+    assert sorted(found) == sorted(theirs)
 
 
 def test_another_services_definition_of_ours_says_nothing_of_this_one(house: House) -> None:
