@@ -53,6 +53,7 @@ def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
         found[known] = replace(
             before_of(swap),
             backed_up=later.backed_up or (run.did("back up", name) and run.did("stop", name, completed=False) and not ran),
+            handed=later.handed or (run.did("hand over", name) and now is not None and moment(now.started_at) <= run.when("hand over", name)),
             copied=later.copied or (() if ran else _copied(run, swap)),
             stopping=later.stopping or _stopping(run, swap),
             made=later.made or (run.did("make", name, completed=False) and not ran),

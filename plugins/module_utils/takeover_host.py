@@ -36,6 +36,9 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover import (
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, unfinished
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds, starter_subject
 
+# What decides which files a Redis reads at its start, with what it is where nothing is said (Redis documentation, "Redis configuration").
+READ = {"appendonly": "no", "appendfilename": "appendonly.aof", "appenddirname": "appendonlydir", "dbfilename": "dump.rdb"}
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -138,6 +141,9 @@ def unanswered(engine: Engine, swaps: Sequence[Swap], values: Mapping[str, str])
         if not way(declared_program(swap.service, swap.old)):
             said = f"the Redis {swap.name} is declared to listen with TLS alone, so it could not be asked whether it has its keys"
             yield StackError(f"{said}. Declare a port without TLS beside that, {leave}. {UNTOUCHED}", "redis", swap.name)
+        if _reads_nothing(swap):
+            said = f"{swap.name} is {swap.old.container.state}, so it cannot write its keys to the files that the declared Redis reads"
+            yield StackError(f"{said}, which would start empty. Start it, then run again, {leave}. {UNTOUCHED}", "redis", swap.name)
         try:
             if swap.old.container.running:
                 reach(engine, swap.old.container.id, values.get("redis_password", ""))
@@ -145,6 +151,15 @@ def unanswered(engine: Engine, swaps: Sequence[Swap], values: Mapping[str, str])
             missing = "Give the one that it has in auren_secrets: redis_password"
             remedy = missing if error.kind == "redis_password" else "Put that right"
             yield StackError(f"{error.message}. {remedy}, {leave}. {UNTOUCHED}", error.kind, swap.name, error.detail)
+
+
+def _reads_nothing(swap: Swap) -> bool:
+    """Whether a Redis that cannot be asked any more left its keys where only one with its own settings finds them."""
+    old = swap.old
+    if old.container.running or old.successor or swap.before.handed or not old.program:
+        return False
+    declared = declared_program(swap.service, old)
+    return any((redis_setting(old.program, name) or usual) != (redis_setting(declared, name) or usual) for name, usual in READ.items())
 
 
 def _no_network(home: House, observed: Observed, swaps: Sequence[Swap]) -> list[StackError]:

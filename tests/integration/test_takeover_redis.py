@@ -114,3 +114,20 @@ def test_one_that_reads_other_files_empties_none(hand: HandRun, old: list[str], 
     said = hand.short(str(hand.run(hand.service("db", volume, compose={"command": new})).msg))
     assert said.startswith("db had 50 keys, and the new one has none. The old db runs again, as it was, after "), said
     assert (hand.meant(), hand.keys("db"), hand.files()) == (before, keys, [])
+
+
+def test_a_stopped_one_whose_files_the_new_one_does_not_read(hand: HandRun) -> None:
+    """A backup is none of the two ways in which its keys get there."""
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data", command=["redis-server"])
+    docker("stop", hand.called("db"))
+    before = hand.meant()
+    said = hand.refused(hand.service("db", volume, compose={"command": ["redis-server", "--appendonly", "yes"]}))
+    assert said == (
+        "db is exited, so it cannot write its keys to the files that the declared Redis reads, which would start empty. Start it, then run "
+        """again, or leave it (-e '{"auren_takeover_leave": ["db"]}'). Nothing was changed"""
+    )
+    assert hand.meant() == before
+    docker("start", hand.called("db"))
+    hand.do(hand.service("db", volume, compose={"command": ["redis-server", "--appendonly", "yes"]}))
+    assert hand.keys("db")

@@ -63,6 +63,14 @@ def test_one_that_its_policy_started_again_before_its_turn_ran_no_more_after_it(
     assert not begun([cut_off], on(replace(KEPT, started_at="2026-01-01T00:02:00Z")))["old"].made
 
 
+def test_keys_are_handed_over_until_it_is_started_again() -> None:
+    """Also when it went down with the host before its stop: both files are written to its end."""
+    cut_off = run("hand over", "stop", done=1, moments=(BEGAN + 60, BEGAN + 61))
+    assert begun([cut_off], on(KEPT))["old"].handed
+    assert not begun([cut_off], on(replace(KEPT, started_at="2026-01-01T00:02:00Z")))["old"].handed
+    assert not begun([run("hand over", done=0)], on(KEPT))["old"].handed
+
+
 @pytest.mark.parametrize("ending", ["make", "put back"])
 def test_a_run_that_came_to_its_end_is_not_gone_on_with(ending: str) -> None:
     assert begun([run("stop", "rename", "copy", ending)], on(KEPT)) == {}
