@@ -62,8 +62,9 @@ class Before:
     """How a container was before anybody began to take it over, and how far that went.
 
     policy: its restart policy. ran; served: it was healthy, where it says so. listened: on which ports. places: where its program kept
-    data. backed_up, copied, handed (a Redis, its keys over): that was done. made: a new one was begun, so it may have written to what was copied. redis: its keys are saved
-    before it is stopped. vanishes: it goes at its stop (--rm). stopping: the Engine was told to stop it, and may still be about it.
+    data. backed_up, copied, handed (a Redis, its keys over): that was done. made: a new one was begun, so it may have written to what was
+    copied. redis: its keys are saved before it is stopped. vanishes: it goes at its stop (--rm). stopping: the Engine was told to stop it,
+    and may still be about it.
     """
 
     policy: str

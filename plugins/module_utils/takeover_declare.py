@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import kafka_topics
-from ansible_collections.auren.stack.plugins.module_utils.data_places import holder
+from ansible_collections.auren.stack.plugins.module_utils.data_places import KAFKA_FILES, Program, holder
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
 from ansible_collections.auren.stack.plugins.module_utils.guards import kafka_properties
@@ -22,7 +22,19 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover_read import O
 HEALTH = {"interval": "30s", "timeout": "30s", "retries": 3, "start_period": "0s"}  # Docker's own, where a container says nothing
 DECLARED, RUNNING = "declared", "running"
 GRAFANA_KEY = "GF_SECURITY_SECRET_KEY"
+OVERRIDES = "auren_overrides"
+GIVEN = (OVERRIDES, "kafka_properties", "grafana_environment")  # variables that hold several things, of which some are told
+# Of a broker, with Kafka's own values; none where another one holds instead (Kafka documentation, "Broker Configs").
+KAFKA_LIMITS = {
+    "log.retention.hours": "168",
+    "log.retention.minutes": "",
+    "log.retention.ms": "",
+    "log.retention.bytes": "-1",
+    "log.cleanup.policy": "delete",
+    "offsets.retention.minutes": "10080",
+}
 TOPICS = "topics.txt"  # a file of the role kafka
+TOPICS_STAY = {"kafka_topics": list[Any](), "kafka_extra_topics": list[Any]()}  # what is not declared is neither made nor changed
 _NAME = re.compile(r"(?i)(USER|USERNAME|LOGIN|DB|DATABASE|NAME)$")  # an environment key with the name of somebody or something
 _NUMBER = re.compile(r"\d{1,5}")  # a port or a time, which stands in many a place
 _LISTED = ("command", "entrypoint", "healthcheck", "labels", "logging")  # in a file that everybody can read
@@ -30,12 +42,12 @@ _LISTED = ("command", "entrypoint", "healthcheck", "labels", "logging")  # in a 
 
 @dataclass
 class Told:
-    """variables: to paste. fragments: by service, what runs in Compose's words, with placeholders for secrets. unexpressed: sentences.
+    """variables: to paste, by service. fragments: by service, what runs in Compose's words, with placeholders for secrets.
 
-    secrets: values that are secret in what the containers were started with.
+    unexpressed: sentences. secrets: values that are secret in what the containers were started with.
     """
 
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, dict[str, Any]] = field(default_factory=dict)
     fragments: dict[str, dict[str, Any]] = field(default_factory=dict)
     unexpressed: dict[str, list[str]] = field(default_factory=dict)
     problems: list[StackError] = field(default_factory=list)
@@ -48,14 +60,15 @@ def tell(
     choices: Mapping[str, str],
     images: Mapping[str, str],
     copied: Sequence[str],
-    overrides: Mapping[str, Mapping[str, Any]],
+    given: Mapping[str, Any],
     known: Mapping[str, str],
 ) -> Told:
     """choices: service → declared or running. images: service → the image that it is going to run. copied: services whose data moves.
 
-    overrides: what the inventory says already. known: value → name of secrets that are known; values never get out.
+    given: what the inventory says already of variables that hold several things (GIVEN). known: value → name of secrets that are known;
+    values never get out.
     """
-    told, merged = Told(), {name: dict(keys) for name, keys in overrides.items()}
+    told, overrides = Told(), given.get(OVERRIDES) or {}
     told.secrets = {secret for old in olds.values() for secret in started_with(old.raw)}
     redactor = _redactor(olds.values(), {*known, *told.secrets})
     for name, old in olds.items():
@@ -65,15 +78,23 @@ def tell(
         told.unexpressed[name] = old.config.sentences
         if choices.get(name) == RUNNING:
             told.problems += _problems(name, old, redactor)
-            merged[name] = running(old, service, fragment)
-            _data_variable(told.variables, old, service, name in copied)
+            own = {OVERRIDES: {name: running(old, service, fragment)}}
+            _data_variable(own, old, service, name in copied)
         else:
-            told.variables.update(knobs(old, service, images[name], name in copied))
+            own = {**knobs(old, service, images[name], name in copied), **limits(old, service)}
             if set(names_of(old, service)) - set(service.aliases):
-                merged[name] = {**merged.get(name, {}), "aliases": names_of(old, service)}
-    if merged != overrides:
-        told.variables["auren_overrides"] = merged
+                own[OVERRIDES] = {name: {**overrides.get(name, {}), "aliases": names_of(old, service)}}
+        told.variables[name] = own
     return told
+
+
+def united(variables: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of all services, without what the inventory says already. given: as for `tell`; what it has of other things stays."""
+    found: dict[str, Any] = {}
+    for own in variables.values():
+        for key, value in own.items():
+            found[key] = {**found.get(key, given.get(key) or {}), **value} if key in GIVEN else value
+    return {key: value for key, value in found.items() if key not in GIVEN or value != given.get(key)}
 
 
 def _redactor(olds: Iterable[Old], secrets: Collection[str]) -> Redactor:
@@ -119,7 +140,7 @@ def knobs(old: Old, service: Service, image: str, copied: bool) -> dict[str, Any
     for variable, key, value in _identities(old, service, env):
         if value and value != wanted.get(key, value):
             found[variable] = value
-    return {**found, **limits(old, service)}
+    return found
 
 
 def _data_variable(found: dict[str, Any], old: Old, service: Service, copied: bool) -> None:
@@ -157,6 +178,15 @@ def topic_variables(service: Service, present: Sequence[kafka_topics.Topic]) -> 
     return {"kafka_topics": told, "kafka_extra_topics": []}
 
 
+def kafka_limits(program: Program) -> dict[str, str]:
+    """Properties of a broker that say how long it keeps records and committed offsets, where they are not Kafka's own."""
+    pairs = [line.partition("=") for path in KAFKA_FILES for line in (program.read(path) or "").splitlines()]
+    told = {key.strip(): value.strip() for key, _equals, value in pairs}
+    for key, value in program.env.items():
+        told[re.sub(r"KAFKA_(CFG_)?", "", key).lower().replace("_", ".")] = value
+    return {key: told[key] for key, usual in KAFKA_LIMITS.items() if told.get(key, usual) != usual}
+
+
 def limits(old: Old, service: Service) -> dict[str, Any]:
     """Variables that keep data as long as it is kept now: a smaller limit would throw it away as soon as the new one runs."""
     env, found = old.container.env, dict[str, Any]()
@@ -166,10 +196,8 @@ def limits(old: Old, service: Service) -> dict[str, Any]:
             now = old.program.option(f"--storage.tsdb.retention.{name}") or usual
             if now != declared.option(f"--storage.tsdb.retention.{name}"):
                 found[f"prometheus_retention_{name}"] = now
-    if service.role == "kafka":
-        kept = {key: value for key, value in env.items() if re.match(r"KAFKA_(CFG_)?LOG_(RETENTION|CLEANUP)_", key)}
-        if kept:
-            found["kafka_properties"] = {re.sub(r"KAFKA_(CFG_)?", "", key).lower().replace("_", "."): value for key, value in kept.items()}
+    if service.role == "kafka" and old.program and (kept := kafka_limits(old.program)):
+        found["kafka_properties"] = kept
     if service.role == "grafana" and env.get(GRAFANA_KEY) and GRAFANA_KEY not in service.environment:
         found["grafana_environment"] = {GRAFANA_KEY: "<<secret:grafana_secret_key>>"}  # without it, data sources cannot be read
     return found

@@ -29,6 +29,8 @@ def there(swap: Mapping[str, Any], state: HostState) -> Container | None:
     return found
 
 
+MAKING = 600.0  # seconds after which what is there was made by somebody else
+
 # A container that is in its place: nothing of it was copied, no successor begun, no stop.
 _NOTHING_DONE: Mapping[str, Any] = {"copies": [], "made": 0.0, "stopping": False}
 
@@ -53,7 +55,8 @@ def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
         found[known] = replace(
             before_of(swap),
             backed_up=later.backed_up or (run.did("back up", name) and run.did("stop", name, completed=False) and not ran),
-            handed=later.handed or (run.did("hand over", name) and now is not None and moment(now.started_at) <= run.when("hand over", name)),
+            handed=later.handed
+            or (run.did("hand over", name) and now is not None and moment(now.started_at) <= run.when("hand over", name)),
             copied=later.copied or (() if ran else _copied(run, swap)),
             stopping=later.stopping or _stopping(run, swap),
             made=later.made or (run.did("make", name, completed=False) and not ran),
@@ -71,6 +74,25 @@ def _copied(run: Run, swap: Mapping[str, Any]) -> tuple[Copy, ...]:
     copies = tuple(Copy(**copy) for copy in swap["copies"])
     done = sum((step.verb, step.target) == ("copy", swap["name"]) and number in run.completed for number, step in enumerate(run.steps, 1))
     return copies if copies and done == len(copies) else ()
+
+
+def told(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
+    """By service, the variables that a run has found for it: one that was cut off, or the one that made the container which is there.
+
+    What somebody has made anew since is what the inventory says. runs: as for `begun`.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for run, swap in swaps_in(runs):
+        name, present = swap["name"], state.container(swap["name"])
+        ours = present is not None and present.belongs(swap["project"])
+        if name not in found and touched(run, swap) and (not ours or _made_by(run, name, present)):
+            found[name] = dict(swap.get("told") or {})
+    return found
+
+
+def _made_by(run: Run, name: str, present: Container | None) -> bool:
+    begun_at = run.when("make", name) if run.did("make", name, completed=False) else 0.0
+    return present is not None and -1 <= moment(present.created_at) - begun_at <= MAKING
 
 
 def unfinished(runs: Sequence[Run], state: HostState) -> dict[str, str]:

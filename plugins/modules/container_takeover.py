@@ -43,6 +43,10 @@ options:
     type: list
     elements: str
     default: []
+  told:
+    description: By service, the variables that M(auren.stack.takeover_info) has found; the journal keeps them for a run that goes on.
+    type: dict
+    default: {}
   backup:
     description: V(done) when there is a backup already; else one is made.
     type: str
@@ -189,10 +193,13 @@ def backups_of(engine: Engine, reading: Reading, choices: Choices) -> dict[str, 
     return {swap.name: backup.needed(engine, swap.old.container, swap.service.role, password) for swap in due}
 
 
-def remembered(swap: Swap, reading: Reading) -> dict[str, Any]:
-    """For the journal. What vanishes at its stop is described there as a whole: the copy of it that is kept may get lost."""
-    told = {"made_as": made_as(swap.old, reading.values)} if swap.old.container.auto_remove else {}
-    return {**swap.to_data(kept_name(swap.name, reading.stamp)), **told}
+def remembered(swap: Swap, reading: Reading, told: dict[str, Any]) -> dict[str, Any]:
+    """For the journal. What vanishes at its stop is described there as a whole: the copy of it that is kept may get lost.
+
+    told: the variables that were found, by service.
+    """
+    described = {"made_as": made_as(swap.old, reading.values)} if swap.old.container.auto_remove else {}
+    return {**swap.to_data(kept_name(swap.name, reading.stamp)), "told": told.get(swap.name, {}), **described}
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
@@ -204,7 +211,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     site = Site(engine, Compose(home, module.run_command), lock, reading.observed, choices, reading.stamp, runner(module))
     heading = {
         "stamp": reading.stamp,
-        "swaps": [remembered(swap, reading) for swap in takeover.swaps],
+        "swaps": [remembered(swap, reading, module.params["told"]) for swap in takeover.swaps],
         "starters": [starter.to_data() for starter in takeover.starters],
     }
     done = Work(
@@ -227,6 +234,7 @@ ARGUMENTS: dict[str, Any] = {
     "copy": {"type": "list", "elements": "str", "default": []},
     "sure": {"type": "list", "elements": "str", "default": []},
     "leave": {"type": "list", "elements": "str", "default": []},
+    "told": {"type": "dict", "default": {}},
     "backup": {"type": "str", "default": ""},
     "backup_dir": {"type": "path", "default": "/var/backups/auren"},
 }

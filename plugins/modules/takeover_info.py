@@ -13,6 +13,7 @@ description:
   - Reads the containers that stand where declared services belong and that somebody else has made, completely, and says which variables
     make the declaration fit them (image, volume, user, cluster), so that a takeover changes nothing that matters.
   - A service for which V(running) is chosen is declared as it runs, by C(auren_overrides).
+  - A run that goes on after one that was cut off tells what that one has found of services that are taken over already.
   - Secrets are replaced by placeholders. Reads only.
 extends_documentation_fragment: [auren.stack.common]
 options:
@@ -37,8 +38,8 @@ options:
     description: Service to V(declared) (the default) or V(running).
     type: dict
     default: {}
-  overrides:
-    description: What C(auren_overrides) says already.
+  given:
+    description: What the inventory says already of C(auren_overrides), C(kafka_properties) and C(grafana_environment), by their names.
     type: dict
     default: {}
   patched:
@@ -77,6 +78,10 @@ variables:
   returned: success
   type: dict
   sample: {"auren_postgres_volume": "postgres_data", "postgres_image": "timescale/timescaledb:2.14.2-pg16"}
+told:
+  description: RV(variables) by service, for the journal.
+  returned: success
+  type: dict
 variables_text:
   description: RV(variables) as YAML. What Ansible would take for a template, as in a label, is marked C(!unsafe).
   returned: success
@@ -111,7 +116,16 @@ from ansible_collections.auren.stack.plugins.module_utils.observation import obs
 from ansible_collections.auren.stack.plugins.module_utils.project import SecretReader
 from ansible_collections.auren.stack.plugins.module_utils.secrets import forms
 from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import unknown
-from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import DECLARED, RUNNING, TOPICS, tell, topic_variables
+from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import (
+    DECLARED,
+    RUNNING,
+    TOPICS,
+    TOPICS_STAY,
+    tell,
+    topic_variables,
+    united,
+)
+from ansible_collections.auren.stack.plugins.module_utils.takeover_history import told as earlier_told
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import unfinished
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import kept_image, legacy
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds
@@ -126,17 +140,26 @@ def _choices(given: dict[str, Any]) -> dict[str, str]:
     return dict(given)
 
 
-def _topics(service: Service, old: Old, warnings: list[str]) -> dict[str, Any]:
-    """Asked from the host, at the address and port that its clients use; what cannot be asked is told."""
+def _topics(service: Service, old: Old, earlier: dict[str, Any] | None, warnings: list[str]) -> dict[str, Any]:
+    """Asked from the host, at the address and port that its clients use. What cannot be asked stays as it is, and is told.
+
+    earlier: what a run has found that was cut off; it had asked.
+    """
+    if not old.container.running and earlier is not None:
+        return {key: earlier[key] for key in TOPICS_STAY if key in earlier}
     port = next((int(c["port"]) for c in service.entry.get("checks") or [] if c["probe"] == "kafka" and "host" not in c["from"]), 9092)
     address = next((e.ipv4 for e in old.container.endpoints if e.ipv4), "")
     wanted = [topic.name for topic in kafka_topics.declared(service.files("recreate").get(TOPICS, ""))]
     try:
+        if not old.container.running:
+            raise ValueError(f"it is {old.container.state}")
         return topic_variables(service, kafka_topics.read(address, port, wanted))
     except (OSError, ValueError, KeyError) as error:
-        said = f"the topics of {service.name} could not be asked for ({error}): the declared retention and partitions will be set"
-        warnings.append(said)
-        return {}
+        said = (
+            f"the topics of {service.name} could not be asked for ({error}), so none is declared (kafka_topics) and they stay as they are"
+        )
+        warnings.append(f"{said}: say there how long each keeps its records before you paste it")
+        return TOPICS_STAY if wanted else {}
 
 
 def _not_to_be_shown(values: Iterable[str], variables: dict[str, Any]) -> set[str]:
@@ -150,24 +173,29 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     home = House(params["project"], params["project_dir"], params["network"])
     services = declared_services({**params, "images": {}}, home)
     choices, state = _choices(params["choices"]), observe(engine, files=False, flows_over=())
-    found = olds(engine, state, services, home.project, params["leave"], unfinished(undoable(read_runs(home.directory), 0), state))
+    runs = undoable(read_runs(home.directory), 0)
+    found, earlier = olds(engine, state, services, home.project, params["leave"], unfinished(runs, state)), earlier_told(runs, state)
     raise_together(unknown(services, state, {"auren_takeover": list(choices)}))
     reader = SecretReader(home, {n: services[n] for n in found}, engine.snapshot(list(found)), {}, legacy(found))
     known = {value: name for name, values in reader.held().items() for value in values}
     images = {name: kept_image(old, params["patched"]) or old.ref for name, old in found.items()}
-    told = tell(found, services, choices, images, params["copy"], params["overrides"], known)
+    told = tell(found, services, choices, images, params["copy"], params["given"], known)
     warnings: list[str] = []
     for name, old in found.items():
-        if services[name].role == "kafka" and old.container.running and choices.get(name) != RUNNING:
-            told.variables.update(_topics(services[name], old, warnings))
-    module.no_log_values.update(_not_to_be_shown({*known, *told.secrets}, told.variables))
+        if services[name].role == "kafka" and choices.get(name) != RUNNING:
+            told.variables[name].update(_topics(services[name], old, earlier.get(name), warnings))
+    others = {name: own for name, own in earlier.items() if name in services and name not in (*found, *params["leave"])}
+    by_service = {**others, **told.variables}
+    variables = united(by_service, params["given"])
+    module.no_log_values.update(_not_to_be_shown({*known, *told.secrets}, variables))
     raise_together(told.problems)
     return {
         "changed": False,
         "actions": [],
         "warnings": warnings,
-        "variables": told.variables,
-        "variables_text": inventory(told.variables) if told.variables else "",
+        "variables": variables,
+        "variables_text": inventory(variables) if variables else "",
+        "told": told.variables,
         "fragments": told.fragments,
         "unexpressed": {name: sentences for name, sentences in told.unexpressed.items() if sentences},
     }
@@ -176,7 +204,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 ARGUMENTS: dict[str, Any] = {
     **{key: DECLARATION[key] for key in ("project", "project_dir", "network", "services")},
     "choices": {"type": "dict", "default": {}},
-    "overrides": {"type": "dict", "default": {}},
+    "given": {"type": "dict", "default": {}},
     "patched": {"type": "dict", "default": {}},
     "copy": {"type": "list", "elements": "str", "default": []},
     "leave": {"type": "list", "elements": "str", "default": []},

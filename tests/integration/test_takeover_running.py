@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from ansible.parsing.dataloader import DataLoader
 
 from tests.integration.hand_run import SERVER, HandRun
-from tests.integration.harness import run_module
+from tests.integration.harness import docker, run_module
 from tests.integration.run_facts import differing
 
 RICH = (
@@ -134,3 +136,26 @@ def test_a_secret_of_the_environment_is_told_nowhere(hand: HandRun) -> None:
     assert told.status != 0
     assert hand.short(str(told.output["msg"])).startswith("the labels of db holds a password, which would stand in a file that everybody ")
     assert "s3cret" not in told.text
+
+
+def test_a_run_that_goes_on_tells_what_the_first_one_found(hand: HandRun) -> None:
+    """Of what it has taken over already; of what was never touched, what runs says it."""
+    volume = hand.project.volume("data")
+    hand.redis("db", "--volume", f"{volume}:/data")
+    name, declared = hand.called("db"), hand.service("db", volume)
+    told = run_module("takeover_info", hand.project.arguments(declared), False).output["told"]
+    assert "old-db" in told[name]["auren_overrides"][name]["aliases"]
+    hand.do(declared, told=told)
+    again = run_module("takeover_info", hand.project.arguments(declared), False).output
+    assert again["variables"] == told[name]
+    assert again["told"] == {}
+
+
+def test_topics_that_cannot_be_asked_for_stay_as_they_are(hand: HandRun) -> None:
+    hand.start("db", command=["sleep", "infinity"])
+    docker("kill", hand.called("db"))
+    files = {"topics.txt": {"content": "events 3 retention.ms=1000\n", "on_change": "recreate"}}
+    found = run_module("takeover_info", hand.project.arguments(hand.service("db", role="kafka", files=files)), False).output
+    assert (found["variables"]["kafka_topics"], found["variables"]["kafka_extra_topics"]) == ([], [])
+    said = "could not be asked for (it is exited), so none is declared (kafka_topics) and they stay as they are: "
+    assert said in json.dumps(found["warnings"])

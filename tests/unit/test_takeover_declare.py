@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import RUNNING, Told, made_as, tell
+from ansible_collections.auren.stack.plugins.module_utils.data_places import Program
+from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import RUNNING, Told, kafka_limits, made_as, tell, united
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
 
 from tests.unit import inspected
@@ -64,7 +65,7 @@ def test_the_journal_holds_none(what: str) -> None:
 def test_under_another_key_it_has_the_same_placeholder() -> None:
     found = told(old([f"APP_TOKEN={TOKEN}", f"NOTE={TOKEN}", "A_TOKEN=7", "LEVEL=7"]))
     environment = {"APP_TOKEN": "<<secret:app_app_token>>", "NOTE": "<<secret:app_app_token>>", "A_TOKEN": "<<secret:app_a_token>>"}
-    assert found.variables["auren_overrides"]["app"]["compose"]["environment"] == {**environment, "LEVEL": "7"}
+    assert found.variables["app"]["auren_overrides"]["app"]["compose"]["environment"] == {**environment, "LEVEL": "7"}
     assert TOKEN not in str(found.variables)
 
 
@@ -90,3 +91,25 @@ def test_a_password_that_is_a_word_as_well_raises_no_alarm(env: list[str], words
 def test_a_name_that_is_a_secret_itself_is_no_name() -> None:
     found = told(old([f"TOKEN_NAME={TOKEN}", f"REDIS_DB=redis://:{TOKEN}@cache"], {"Cmd": ["worker", TOKEN]}))
     assert [problem.kind for problem in found.problems] == ["secret_in_command"]
+
+
+def test_what_is_told_of_several_services_goes_beside_what_the_inventory_has() -> None:
+    given = {"auren_overrides": {"web": {"aliases": ["w"]}}, "grafana_environment": {"GF_SMTP_ENABLED": "true"}}
+    variables = {
+        "grafana": {"grafana_environment": {"GF_SECURITY_SECRET_KEY": "k"}, "auren_overrides": {"grafana": {"aliases": ["g"]}}},
+        "db": {"postgres_image": "pg:16", "auren_overrides": {"db": {"aliases": ["d"]}}},
+    }
+    assert united(variables, given) == {
+        "grafana_environment": {"GF_SMTP_ENABLED": "true", "GF_SECURITY_SECRET_KEY": "k"},
+        "auren_overrides": {"web": {"aliases": ["w"]}, "grafana": {"aliases": ["g"]}, "db": {"aliases": ["d"]}},
+        "postgres_image": "pg:16",
+    }
+    assert united({"web": {"auren_overrides": given["auren_overrides"]}}, given) == {}
+
+
+def test_how_long_a_broker_keeps_records_and_offsets() -> None:
+    """From its file and its environment, which wins; what is Kafka's own is not told."""
+    text = "log.retention.hours=168\nlog.retention.bytes = 5000\n#log.retention.ms=1\nlog.dirs=/data\n"
+    env = {"KAFKA_OFFSETS_RETENTION_MINUTES": "999999", "KAFKA_CFG_LOG_RETENTION_MS": "-1", "KAFKA_NODE_ID": "3"}
+    program = Program(env, ["run"], "/", lambda path: text if path == "/opt/kafka/config/server.properties" else None)
+    assert kafka_limits(program) == {"log.retention.ms": "-1", "log.retention.bytes": "5000", "offsets.retention.minutes": "999999"}

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
-from ansible_collections.auren.stack.plugins.module_utils.model import Container
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, LABEL_SERVICE, Container
 from ansible_collections.auren.stack.plugins.module_utils.rollback import KIND as ROLLBACK
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Copy
-from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, meant, unfinished, untouched, wrote
+from ansible_collections.auren.stack.plugins.module_utils.takeover_history import begun, meant, told, unfinished, untouched, wrote
 from ansible_collections.auren.stack.plugins.module_utils.takeover_record import KIND
 from ansible_collections.auren.stack.plugins.module_utils.topology import Step
 
@@ -90,6 +90,28 @@ def test_a_rollback_that_was_cut_off_has_brought_back_who_has_its_name() -> None
     assert wrote([taken], [replace(back, undoes=())], on(ITSELF)) == {"old"}  # renamed by hand: nothing went back
     later = run("stop", "copy", "make", began=BEGAN + 120)
     assert wrote([later, taken], [back], on(ITSELF)) == {"old"}
+
+
+TOLD = {"auren_postgres_user": "them"}
+MADE = replace(ITSELF, id="new", labels={LABEL_COMPOSE_PROJECT: "stack", LABEL_SERVICE: "db"}, created_at="2026-01-01T00:01:20Z")
+
+
+def finding(*verbs: str, told: dict[str, Any] | None, began: float = BEGAN, moments: tuple[float, ...] = ()) -> Run:
+    return replace(run(*verbs, began=began, moments=moments), record={"swaps": [{**SWAP, "told": told}]})
+
+
+def test_what_a_run_found_of_what_it_has_made_is_found_no_more_otherwise() -> None:
+    made = finding("stop", "make", told=TOLD, moments=(BEGAN, BEGAN + 79))
+    assert told([made], on(KEPT, MADE)) == {"db": TOLD}
+    assert told([finding("stop", told=None), made], on(KEPT, MADE)) == {"db": TOLD}
+    assert told([finding("stop", told=TOLD)], on(KEPT)) == {"db": TOLD}
+    assert told([finding("stop", told=None)], on(KEPT)) == {"db": {}}
+
+
+def test_what_was_made_anew_since_is_what_the_inventory_says() -> None:
+    made = finding("stop", "make", told=TOLD, moments=(BEGAN, BEGAN + 79))
+    assert told([made], on(KEPT, replace(MADE, created_at="2026-01-02T00:00:00Z"))) == {}
+    assert told([finding("stop", "make", "put back", told=TOLD)], on(ITSELF)) == {}
 
 
 # --- what a rollback brings back ---------------------------------------------------------------------------------------
