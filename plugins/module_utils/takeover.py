@@ -226,8 +226,8 @@ def copies_of(old: Old, service: Service, snapshot: Snapshot, copy_anonymous: bo
     """What has to be copied: data in the container's own layer, and what the operator wants out of an anonymous volume."""
     found = []
     for path in old.places[:1] if service.data else ():
-        mount, data = holder(old.mounts, path), data_entry(service, old)
-        into = below(Mount(data["target"], "volume"), expected(service, old) or data["target"])
+        mount, data, wanted = holder(old.mounts, path), data_entry(service, old), expected(service, old)
+        into = below(Mount(data["target"], "volume"), wanted) if wanted.startswith(f"{data['target']}/") else ""
         if mount is None:
             found.append(Copy(path, "", data["volume"], into, _bytes(old.container.upper + path) if old.container.upper else 0))
         elif mount.anonymous and copy_anonymous and data["volume"] != mount.name:

@@ -246,7 +246,7 @@ def _elsewhere(swap: Swap, mount: Mount | None, place: str) -> Iterator[StackErr
     old, service, wanted = swap.old, swap.service, expected(swap.service, swap.old)
     entry = data_entry(service, old)
     inner = [m for m in old.mounts if m.lasting and m.writable and m.destination.startswith(f"{place}/")]
-    if len(old.places) > 1:
+    if len(old.places) > 1 and not all(_stays(swap, one) for one in old.places):
         said = f"{swap.name} keeps data in several directories ({', '.join(old.places)}), the declaration in one"
         yield _choose_running(swap, said)
     elif wanted and wanted != entry["target"] and not wanted.startswith(f"{entry['target']}/"):
@@ -256,6 +256,12 @@ def _elsewhere(swap: Swap, mount: Mount | None, place: str) -> Iterator[StackErr
         yield _choose_running(swap, said)
     elif mount is not None and not swap.copies:
         yield from _not_there(swap, mount, place, wanted)
+
+
+def _stays(swap: Swap, place: str) -> bool:
+    """Whether the declared container has what holds this directory where the old one has it."""
+    mount = holder(swap.old.mounts, place)
+    return any(mount and (data["volume"], data["target"]) == (mount.reference, mount.destination) for data in swap.service.data)
 
 
 def _not_there(swap: Swap, mount: Mount, place: str, wanted: str) -> Iterator[StackError]:

@@ -213,7 +213,7 @@ def running(old: Old, service: Service, fragment: Mapping[str, Any]) -> dict[str
     data, rest = [], []
     for volume in compose.pop("volumes", None) or []:
         source, target, *mode = str(volume).split(":") if isinstance(volume, str) else ("", "")
-        if source in old.config.volumes and target:
+        if target and (source in old.config.volumes or _holds_data(old, target)):
             guarded = old.places and old.places[0].startswith(target) and service.data and service.data[0].get("guard")
             guard = {"guard": service.data[0]["guard"]} if guarded else {}
             data.append({"volume": source, "target": target, **({"mode": mode[0]} if mode else {}), **guard})
@@ -235,6 +235,13 @@ def running(old: Old, service: Service, fragment: Mapping[str, Any]) -> dict[str
         "candidate": {},
         "build": {},
     }
+
+
+def _holds_data(old: Old, target: str) -> bool:
+    """Whether what is mounted there has data of its program, or a part of that: a directory of the host as well as a volume."""
+    mount = next((m for m in old.mounts if m.destination == target.rstrip("/")), None)
+    held = [place for place in old.places if holder(old.mounts, place) == mount or f"{target.rstrip('/')}/".startswith(f"{place}/")]
+    return mount is not None and mount.lasting and mount.writable and bool(held)
 
 
 def _problems(name: str, old: Old, redactor: Redactor) -> list[StackError]:

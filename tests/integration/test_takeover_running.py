@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from ansible.parsing.dataloader import DataLoader
 
@@ -110,6 +111,26 @@ def test_data_in_the_layer_of_what_is_to_stay_as_it_runs(hand: HandRun) -> None:
     changed = told.output["variables"]["auren_overrides"][hand.called("db")]
     assert changed["data"][0] == {"volume": volume, "target": "/tmp/db"}
     hand.do({**declared, **changed})
+    assert hand.keys("db") == keys
+
+
+def test_directories_of_the_host_with_data_stay_where_they_are(hand: HandRun, tmp_path: Path) -> None:
+    """Also where one has a part of the data; what has no data is mounted as it was."""
+    places = {"/data": tmp_path / "data", "/data/more": tmp_path / "more", "/backup": tmp_path / "backup"}
+    for place in places.values():
+        place.mkdir(mode=0o777)
+        place.chmod(0o777)
+    words = [word for target, place in places.items() for word in ("--volume", f"{place}:{target}")]
+    hand.redis("db", *words)
+    keys, name = hand.keys("db"), hand.called("db")
+    declared = hand.service("db", hand.project.volume("data"))
+    told = run_module("takeover_info", {**hand.project.arguments(declared), "choices": {name: "running"}}, False)
+    changed = told.output["variables"]["auren_overrides"][name]
+    assert {data["target"]: data["volume"] for data in changed["data"]} == {t: str(places[t]) for t in ("/data", "/data/more")}
+    assert changed["compose"]["volumes"] == [f"{places['/backup']}:/backup"]
+    hand.do({**declared, **changed})
+    assert hand.keys("db") == keys
+    hand.rollback()
     assert hand.keys("db") == keys
 
 

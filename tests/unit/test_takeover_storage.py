@@ -13,14 +13,14 @@ from typing import Any
 
 import docker.errors
 import pytest
-from ansible_collections.auren.stack.plugins.module_utils import tree
+from ansible_collections.auren.stack.plugins.module_utils import takeover, tree
 from ansible_collections.auren.stack.plugins.module_utils.data_places import holds
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, extra_vars
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.run_config import RunConfig
-from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Choices, Copy, Swap
+from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Choices, Copy, Swap, copies_of
 from ansible_collections.auren.stack.plugins.module_utils.takeover_checks import conflicts, refuse_other_image
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
 
@@ -108,6 +108,27 @@ def test_a_copy_that_a_run_left_in_another_volume_is_not_forgotten() -> None:
         "the data of db was copied to first by a run that was cut off, and the declaration says another volume. "
         "Declare first again and run again, or take that run back first (rollback). Nothing was changed"
     )
+
+
+def test_several_directories_stay_where_each_is_declared() -> None:
+    mounts = [
+        {"Type": "volume", "Name": name, "Source": "", "Destination": f"/{name}", "Driver": "local", "RW": True} for name in ("d1", "d2")
+    ]
+    old = replace(swap(()).old, raw={"Mounts": mounts, "HostConfig": {}}, places=("/d1", "/d2"))
+    data = [{"volume": name, "target": f"/{name}"} for name in ("d1", "d2")]
+    for declared, wanted in ((data, []), (data[:1], ["other_place"])):
+        one = replace(swap(()), old=old, service=service("db", data=declared))
+        found = conflicts(HostState((), ()), Snapshot((1, 44), (), {}), {}, (), [one], Choices())
+        assert [problem.kind for problem in found if problem.kind == "other_place"] == wanted
+
+
+def test_a_program_that_looks_beside_all_that_is_declared_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = replace(swap(()), service=service("db", data=[{"volume": "other", "target": "/backup"}]))
+    monkeypatch.setattr(takeover, "expected", lambda *_: "/data")
+    assert copies_of(one.old, one.service, Snapshot((1, 44), (), {}), False) == []
+    assert copies_of(replace(one.old, raw={"Mounts": [], "HostConfig": {}}), one.service, Snapshot((1, 44), (), {}), False) == [
+        Copy("/data", "", "other", "", 0)
+    ]
 
 
 def test_a_copy_that_would_mix_with_something_says_which_variable_to_set(tmp_path: Path) -> None:
