@@ -80,7 +80,7 @@ def _of_line(scope: Scope, text: str, known: Known) -> Iterator[Claim]:
     env = _ENV.fullmatch(text)
     run = _RUN.search(text)
     if env:
-        yield scope.claim("env", env[1], env[2].strip("\"'"))
+        yield from fields.variable(scope, env[1], env[2].strip("\"'"))
     elif run:
         yield from _run(scope, run[1])
     else:
@@ -205,7 +205,7 @@ def _of_key(scope: Scope, keys: list[str], value: str) -> Iterator[Claim]:
     value = re.sub(r"[\[\]]", " ", value).replace('"', " ").replace("'", " ").strip()
     if keys[0] == "environment":
         if len(keys) > 1 and value:
-            yield scope.claim("env", keys[1], value)
+            yield from fields.variable(scope, keys[1], value)
         else:
             yield from fields.field(scope, "env", value)
     elif keys[0] in ("depends_on", "networks") and len(keys) == 2:

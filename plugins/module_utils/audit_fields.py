@@ -58,6 +58,7 @@ IMAGE = re.compile(
 )
 MOUNT = re.compile(r"(?<![\w/])([\w.~/-]+)`?\s*(?::|→|->|\bat\b|\bon\b|\bmounted (?:at|on|to)\b)\s*`?(/[\w./-]+)")
 URL = re.compile(r"\b(?:https?|wss?)://[^\s<>\"'`|)\]]+")
+BROWSER_KEY = r"(?:VITE|REACT_APP|NEXT_PUBLIC)_[A-Z0-9_]+"  # what such a variable holds is built into pages
 POLICY = re.compile(r"\b(unless-stopped|always|on-failure(?::\d+)?|never|no)\b")
 NUMBERS = {
     "one": 1,
@@ -238,7 +239,14 @@ def _restart(scope: Scope, value: str) -> Iterator[Claim]:
 
 def _env(scope: Scope, value: str) -> Iterator[Claim]:
     for key, text in re.findall(r"(?<![\w$])([A-Z][A-Z0-9_]{2,60})\s?=\s?([^\s,`]*)", value):
-        yield scope.claim("env", key, text.strip("\"'"))
+        yield from variable(scope, key, text.strip("\"'"))
+
+
+def variable(scope: Scope, key: str, value: str) -> Iterator[Claim]:
+    """An environment variable, and the URL in it when that is a browser's."""
+    yield scope.claim("env", key, value)
+    if re.fullmatch(BROWSER_KEY, key):
+        yield from _url(replace(scope, audience="browser"), value)
 
 
 READERS: dict[str, Callable[[Scope, str], Iterator[Claim]]] = {
@@ -268,4 +276,4 @@ def with_audience(scope: Scope, head: str) -> Scope:
     if re.search(r"internal|container|inside|scrape|metric|target|health", said):
         return replace(scope, audience="container", observed=seen)
     user = re.search(r"\burl|\blink|access|\bui\b|browser|public|external|\bopen\b|user", said)
-    return replace(scope, audience="browser" if user else "", observed=seen)
+    return replace(scope, audience="browser" if user else scope.audience, observed=seen)

@@ -74,7 +74,9 @@ STATE = re.compile(
     re.IGNORECASE,
 )
 USER = re.compile(
-    r"\b(browsers?|users?|visit|go to|open|access(?:ible)?|navigate|log ?in|dashboard|web ui|click|point your)\b", re.IGNORECASE
+    r"\b(browsers?|users?|visit|go to|open|access(?:ible)?|navigate|log ?in|dashboard|web ui|click|point your"
+    rf"|{fields.BROWSER_KEY})\b",
+    re.IGNORECASE,
 )
 INSIDE = re.compile(
     r"\b(internal(?:ly)?|inside|from (?:the )?containers?|scrapes?|scraped|proxies|forwards|between"
@@ -200,7 +202,7 @@ class _Sentence:
 
     def _urls(self) -> Iterator[Claim]:
         inside, user = INSIDE.search(self.text), USER.search(self.text)
-        audience = self.scope.audience or ("container" if inside else "browser" if user else "")
+        audience = "container" if inside else self.scope.audience or ("browser" if user else "")
         yield from fields.field(replace(self.scope, audience=audience, subject=self.before(len(self.text))), "url", self.text)
 
     def _ports(self) -> Iterator[Claim]:

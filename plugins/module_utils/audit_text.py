@@ -27,27 +27,54 @@ EARLIER = re.compile(r"\b(was|were|will|should|planned|previously|formerly|earli
 OBSERVED = re.compile(r"\bobserved\b|\bas of now\b", re.IGNORECASE)
 _PAIR = re.compile(r"[`*]*([A-Za-z✅❌][\w ()/.&+-]{0,48}?)[`*]*\s*(?::\s|\s[\u2013\u2014-]\s|:$)\s*(.+)")
 MONITORS = re.compile(r"\b(scrap(e|es|ing)|metrics?|monitor(s|ing)?)\b", re.IGNORECASE)
+BROWSED = re.compile(  # a heading of addresses that people open
+    r"(?i)\W*(?:(?:how to|the|public|external|quick|user|users|web|service|services|access|live|production|and|browser|your)\s+)*"
+    r"(?:access|urls?|links|dashboards?|(?:web|user) ?(?:interfaces?|uis?)|interfaces|(?:access|service) (?:points?|endpoints?))"
+    r"(?:\s*(?:&|and|/|,)\s*(?:urls?|links|access|dashboards?|(?:web )?interfaces?))*\W*"
+)
+WITHIN = re.compile(
+    r"\b(internal(ly)?|inside|containers?|docker|between|networks?|upstreams?|backends?|service-to-service)\b", re.IGNORECASE
+)
+_LEAD = 8  # the level of a paragraph that ends with a colon, below every heading
 _KEYS = re.compile(r"(property|key|field|setting|item|attribute|parameter|aspect|what|)", re.IGNORECASE)
 
 
 @dataclass
 class _Sections:
-    """What the headings say of the text below them: level → (subject, network, aside, observed)."""
+    """What the headings say of the text below them: level → (subject, network, aside, observed, who follows a URL or None)."""
 
-    open: list[tuple[int, str, str, bool, bool]] = field(default_factory=list)
+    open: list[tuple[int, str, str, bool, bool, str | None]] = field(default_factory=list)
 
     def enter(self, heading: Heading, known: Known) -> None:
-        self.open = [one for one in self.open if one[0] < heading.level]
+        self._leave(heading.level)
         bare = re.sub(r"^[\d.)\s]+", "", heading.text)
         words = re.findall(r"[\w-]+", bare)
         network = next((word for word in words if word in known.networks), "")
         subject = known.names.resolve(bare) if len(words) <= 5 and not network else ""
-        self.open.append((heading.level, subject, network, bool(ASIDE.search(bare)), bool(OBSERVED.search(bare))))
+        self.open.append((heading.level, subject, network, bool(ASIDE.search(bare)), bool(OBSERVED.search(bare)), _audience(bare)))
+
+    def lead(self, block: Prose) -> None:
+        """A paragraph that ends with a colon says of the list or the table behind it whether it is of now, and for whom."""
+        if not block.item:
+            self._leave(_LEAD)
+            if block.text.rstrip().endswith(":"):
+                self.open.append((_LEAD, "", "", bool(ASIDE.search(block.text)), False, _audience(block.text)))
+
+    def _leave(self, level: int) -> None:
+        self.open = [one for one in self.open if one[0] < level]
 
     def scope(self, line: int, text: str) -> Scope:
         subject = next((one[1] for one in reversed(self.open) if one[1]), "")
         network = next((one[2] for one in reversed(self.open) if one[2]), "")
-        return Scope(line, text, subject, any(one[3] for one in self.open), any(one[4] for one in self.open), network)
+        audience = next((one[5] for one in reversed(self.open) if one[5] is not None), "")
+        return Scope(line, text, subject, any(one[3] for one in self.open), any(one[4] for one in self.open), network, audience)
+
+
+def _audience(heading: str) -> str | None:
+    """Who follows the URLs below a heading; empty where that may be a container, None when it says nothing of it."""
+    if WITHIN.search(heading):
+        return ""
+    return "browser" if BROWSED.fullmatch(heading) else None
 
 
 def read(lines: Sequence[str], known: Known) -> list[Claim]:
@@ -60,6 +87,7 @@ def read(lines: Sequence[str], known: Known) -> list[Claim]:
         elif isinstance(block, Table):
             found += _table(block, sections, known)
         elif isinstance(block, Prose):
+            sections.lead(block)
             found += _prose(block, sections, known)
         else:
             found += _code(block, sections, known)
@@ -228,7 +256,7 @@ def _named(scope: Scope, key: str, value: str, known: Known) -> Iterator[Claim]:
     if re.fullmatch(r"[\d:./> →-]*\d{2,5}(/tcp)?", bare) and not re.search(r"\d\.\d+$", bare):
         yield from fields.field(scope, "port", bare)
     elif URLS_ONLY.fullmatch(bare):
-        yield from fields.field(replace(scope, audience="browser" if audit_prose.USER.search(scope.text) else ""), "url", bare)
+        yield from fields.field(replace(scope, audience="browser" if audit_prose.USER.search(scope.text) else scope.audience), "url", bare)
     elif re.fullmatch(r"[\W]*[\w -]{0,30}[\W]*", value) and fields.status_of(value):
         yield from fields.field(scope, "status", value)
     else:
