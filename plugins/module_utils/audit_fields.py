@@ -16,9 +16,10 @@ HEADS = (  # how a head is worded → what it is about; the first that fits
     (r"restarts?( policy)?", "restart"),
     (r"health ?-?(check|endpoint|url|path)s?( .*)?", "url"),
     (
-        r"((host|published|external|public|external host)( ports?| side)?|published( on| address| as)?|bind( address)?|bound to)",
+        r"((host|published|external|external host)( ports?| side)?|published( on| address| as)?|bind( address)?|bound to)",
         "published",
     ),
+    (r"public( ports?| side)?", "public"),
     (r"((internal|container|inner|inside|listening)( tcp)? ports?)", "inner"),
     (r"(tcp )?ports?( ?\(.*\)| mapping| mappings|s? published| binding| bindings)?|listens( on)?", "port"),
     (r"(docker |container |base )?images?( ?[:(+&/].*| and tag| with .*| tag| name| reference)?", "image"),
@@ -48,9 +49,9 @@ NAMES = re.compile(
 )
 NONE = re.compile(r"\W*(none|no|n/?a|not applicable|nothing|nobody|no dependenc(y|ies))?\W*(\(.*\))?\s*", re.I)
 MAPPING = re.compile(
-    r"(?<![\d.:])(?:(\d{1,3}(?:\.\d{1,3}){3}|localhost|\[::\]|\*):)?(\d{2,5})(?:/tcp)?\s*(?:->|→|=>|⇒|:|(?=\s)\s*to\s)\s*(\d{2,5})(?:/(?:tcp|udp))?(?![\d.:])"
+    r"(?<![\d.:])(?:(\d{1,3}(?:\.\d{1,3}){3}|localhost|\[::\]|\*):)?(\d{2,5})(?:/tcp)?\s*(?:->|→|=>|⇒|:|(?=\s)\s*to\s)\s*(\d{2,5})(?:/(?:tcp|udp))?(?![\d:]|\.\d)"
 )
-PUBLISHED = re.compile(r"(?<![\d.])(127\.0\.0\.1|0\.0\.0\.0|localhost|\[::\]):(\d{2,5})(?![\d:.])")
+PUBLISHED = re.compile(r"(?<![\d.])(127\.0\.0\.1|0\.0\.0\.0|localhost|\[::\]):(\d{2,5})(?![\d:]|\.\d)")
 IPV4 = re.compile(r"(?<![\d.])((?:\d{1,3}\.){3}\d{1,3})(?!\d|\.\d|/\d)")
 CIDR = re.compile(r"(?<![\d.])((?:\d{1,3}\.){3}\d{1,3}/\d{1,2})(?!\d)")
 IMAGE = re.compile(
@@ -252,6 +253,7 @@ def variable(scope: Scope, key: str, value: str) -> Iterator[Claim]:
 READERS: dict[str, Callable[[Scope, str], Iterator[Claim]]] = {
     "port": _ports(""),
     "published": _ports("published"),
+    "public": _ports("public"),
     "inner": _ports("inner"),
     "image": _image,
     "status": _status,

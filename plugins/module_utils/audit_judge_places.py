@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 from ansible_collections.auren.stack.plugins.module_utils.audit_case import (
@@ -22,16 +23,31 @@ from ansible_collections.auren.stack.plugins.module_utils.audit_case import (
 )
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Container
 
+_REACHED = re.compile(r"\b(internet|reachable|accessible|available|world|outside|anywhere|everywhere|everybody|everyone)\b", re.I)
+_BOUND = re.compile(r"\b(published|bound|binds) (only )?(on|to)\b", re.I)  # not only reached there
+
 
 def port(case: Case) -> Verdict:
     one, number = case.container, int(case.claim.value)
     out = [b for b in one.bindings if b.host_port == number]
     within = [b for b in one.bindings if _inner(b) == number]
+    if case.claim.other == "public":
+        return _public(case, one, out)
     if case.claim.other == "published":
         return decided(bool(out), f"{one.name} publishes {publishes(one)}")
     if out and case.claim.other != "inner":
         return true(f"{one.name} publishes {publishes(one)}")
     return _within(case, one, number, bool(within))
+
+
+def _public(case: Case, one: Container, out: list[Binding]) -> Verdict:
+    """Published for everybody. Whether a firewall stands before it is not seen."""
+    if not any(b.host_ip in EVERYWHERE for b in out):
+        known = not any(b.host_ip not in LOOPBACK for b in out)
+        return (false if known else unprovable)(f"{one.name} publishes {publishes(one)}")
+    if _REACHED.search(case.claim.text):
+        return unprovable(f"{one.name} publishes {publishes(one)}; what lies between it and the internet was not seen")
+    return true(f"{one.name} publishes {publishes(one)}")
 
 
 def _inner(binding: Binding) -> int:
@@ -77,7 +93,7 @@ def published(case: Case) -> Verdict:
         return on_host(case, address, int(number))
     one = case.container
     out = [b for b in one.bindings if b.host_port == int(number)]
-    if address in LOOPBACK and out:
+    if address in LOOPBACK and out and not (address == "127.0.0.1" and _BOUND.search(case.claim.text)):
         return true(f"{one.name} publishes {publishes(one)}")
     return decided(_at(address, out) and bool(out), f"{one.name} publishes {publishes(one)}")
 

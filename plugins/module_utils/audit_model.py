@@ -21,10 +21,10 @@ class Claim:
     sentence is about the past, a plan, a condition or an example, so it can be right but never wrong.
 
     container (value empty; other "name" when it is surely a name), image, pull (a reference), port (number; other: published,
-    inner or empty), mapping (binding as ``address:host:container``), published (``address:port``), reach (other: a name, value: a port),
-    address (IPv4), network (a network's name; with a subject: it is on it), subnet (subject: the network), driver, volume (name; other:
-    where it is mounted), path, env (key in value, text in other), url (value; other: browser, container, host or empty), scrape (value:
-    ``name:port``, a name, or ``*`` for all), arrow and depends (subject → value; other: the text at an arrow), nodepends (subject needs
+    public, inner or empty), mapping (binding as ``address:host:container``), published (``address:port``), reach (other: a name, value: a
+    port), address (IPv4), network (a network's name; with a subject: it is on it), subnet (subject: the network), driver, volume (name;
+    other: where it is mounted), path, env (key in value, text in other), url (value; other: browser, container, host or empty), scrape
+    (value: ``name:port``, a name, or ``*`` for all), arrow and depends (subject → value; other: the text at an arrow), nodepends (subject needs
     nobody), status (value: up, healthy, down; other ``all`` for everybody), count (number; other: containers, services, networks),
     version, restart (policy).
     """

@@ -30,8 +30,17 @@ VERB = re.compile(
 PORTS = re.compile(
     r"\bports?:?\s+`?((?:\d{2,5}(?:/tcp)?`?(?:\s*\([^)]{1,60}\))?(?:\s*(?:,|and|or|&)\s*(?:and\s+)?`?(?=\d))?)+)", re.IGNORECASE
 )
-ON_PORT = re.compile(r"\blistens? on `?:?(\d{2,5})\b(?![.:])", re.IGNORECASE)
-REACH = re.compile(r"(?<![\w/@.:-])([A-Za-z][\w.-]*):(\d{2,5})(?![\w.:-])")
+ON_PORT = re.compile(r"\blistens? on `?:?(\d{2,5})\b(?!:|\.\d)", re.IGNORECASE)
+REACH = re.compile(r"(?<![\w/@.:-])([A-Za-z][\w.-]*):(\d{2,5})(?![\w:-]|\.\w)")
+PUBLIC = re.compile(  # published for everybody
+    r"\b(?:expos\w+|publish\w*|open(?:ed)?|reachable|accessible|available|bound|listen(?:s|ing)?)\b.{0,60}?"
+    r"\b(?:publicly|on all (?:\w+ )?interfaces"
+    r"|(?:to|from) (?:the )?(?:(?:public )?internet|world|outside|anywhere|everywhere|everybody|everyone))\b"
+    r"|\bpublicly (?:exposed|reachable|accessible|available|published|open)\b|\bpublic ports?\b",
+    re.I,
+)
+NOT_ITSELF = re.compile(r"\b(no|not|never|only|isn't|aren't|without|through|via|behind|prox\w+|forward\w*)\b", re.I)
+PART = re.compile(r"[;,()]|\b(?:and|but|while|whereas)\b(?!\s+`?\d)", re.I)
 NETWORK = re.compile(
     r"(?:\bnetworks?\s+(?:called |named )?`?([\w-]+)`?|`([\w-]+)`\s+(?:docker\s+|bridge\s+)?network\b|\bon\s+`([\w-]+)`(?=[\s,.;)]|$))",
     re.I,
@@ -207,16 +216,27 @@ class _Sentence:
 
     def _ports(self) -> Iterator[Claim]:
         said = self.text.lower()
-        other = "published" if re.search(r"publish|on the host|host port|extern|public", said) else "inner" if "inside" in said else ""
         mapped = fields.MAPPING.search(self.bare)
         if mapped and re.search(r"\bports?\b|publish|map|→|->", said):
             for match in fields.MAPPING.finditer(self.bare):
                 yield self.scope.claim("mapping", f"{match[1] or ''}:{match[2]}:{match[3]}", subject=self.before(match.start()))
             return
         for match in PORTS.finditer(self.bare):
-            yield from self._listed(match, other)
+            other = self._how_wide(match)
+            yield from self._listed(match, other) if other is not None else ()
         for match in ON_PORT.finditer(self.bare):
-            yield self.scope.claim("port", match[1], other, self.before(match.start()))
+            other = self._how_wide(match)
+            if other is not None:
+                yield self.scope.claim("port", match[1], other, self.before(match.start()))
+
+    def _how_wide(self, match: re.Match[str]) -> str | None:
+        """Whether a port is said to be published, published for everybody, or inside; None when it is said not to be for everybody."""
+        said = self.text.lower()
+        begin = max((one.end() for one in PART.finditer(self.bare) if one.end() <= match.start()), default=0)
+        end = min((one.start() for one in PART.finditer(self.bare) if one.start() >= match.end()), default=len(said))
+        if PUBLIC.search(self.bare[begin:end]):
+            return None if NOT_ITSELF.search(said) else "public"
+        return "published" if re.search(r"publish|on the host|host port|extern|public", said) else "inner" if "inside" in said else ""
 
     def _listed(self, match: re.Match[str], other: str) -> Iterator[Claim]:
         """The ports of an enumeration, each with the container in brackets behind it, or in the order of the containers before it."""

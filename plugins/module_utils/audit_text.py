@@ -142,7 +142,21 @@ def _about(table: Table, kinds: Sequence[str]) -> str:
         return "pairs"
     if "subnet" in kinds or ("driver" in kinds and kinds[0] == "network"):
         return "network"
-    told = {"port", "inner", "published", "image", "status", "depends", "network", "volume", "address", "restart", "url", "version"}
+    told = {
+        "port",
+        "inner",
+        "published",
+        "public",
+        "image",
+        "status",
+        "depends",
+        "network",
+        "volume",
+        "address",
+        "restart",
+        "url",
+        "version",
+    }
     named = _subject_column(table, kinds)
     return "container" if named >= 0 and told & {kind for place, kind in enumerate(kinds) if place != named} else ""
 

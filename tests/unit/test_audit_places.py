@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.auren.stack.plugins.module_utils.model import Binding
 
-from tests.unit.audit_host import verdicts
+from tests.unit.audit_host import facts, judged, verdicts, with_container
 
 GRAFANA = "- Grafana: http://auren-grafana:3000\n- PWA: http://203.0.113.7:8080\n"
 READ = ["false", "true"]
@@ -60,3 +61,48 @@ def test_what_is_built_into_a_page_is_a_browsers(key: str, form: str) -> None:
     assert of_urls(form.format(f"{key}=http://neuros-advanced:8000")) == ["false"]
     assert of_urls(form.format(f"{key}=http://203.0.113.7:8080")) == ["true"]
     assert "false" not in of_urls(form.format("API_URL=http://neuros-advanced:8000"))
+
+
+OPEN = with_container("auren-postgres", bindings=(Binding("0.0.0.0", 5432, "5432/tcp"),))
+ADDRESS = with_container("auren-postgres", bindings=(Binding("203.0.113.7", 5432, "5432/tcp"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "loopback", "everywhere"),
+    [
+        ("PostgreSQL is exposed on port 5432 to the internet.", "false", "unprovable"),
+        ("PostgreSQL is publicly reachable on port 5432.", "false", "unprovable"),
+        ("PostgreSQL is published on port 5432 on all interfaces.", "false", "true"),
+        ("PostgreSQL is publicly exposed on port 5432.", "false", "true"),
+        ("| Service | Public port |\n|---|---|\n| auren-postgres | 5432 |", "false", "true"),
+        ("PostgreSQL is published on 0.0.0.0:5432.", "false", "true"),
+        ("PostgreSQL is published on `0.0.0.0:5432`", "false", "true"),
+        ("PostgreSQL is published on 127.0.0.1:5432.", "true", "false"),
+        ("PostgreSQL is reached on 127.0.0.1:5432.", "true", "true"),
+        ("PostgreSQL is published on port 5432.", "true", "true"),
+        ("PostgreSQL listens on port 5432.", "true", "true"),
+        ("PostgreSQL uses port 5432, and the PWA is reachable from the internet.", "true", "true"),
+        ("The internet reaches PostgreSQL only through the proxy, on port 5432.", "true", "true"),
+        ("| Service | Host port |\n|---|---|\n| auren-postgres | 5432 |", "true", "true"),
+    ],
+)
+def test_how_wide_a_port_is_published(text: str, loopback: str, everywhere: str) -> None:
+    for host, wanted in ((facts(), loopback), (facts(containers=OPEN), everywhere)):
+        found = [one for one in judged(text, host) if one.kind == "port"]
+        assert [one.verdict for one in found] == [wanted], found
+        assert found[0].verdict != "false" or "auren-postgres publishes" in found[0].evidence
+
+
+def test_what_is_published_at_one_address_of_the_host_may_be_public() -> None:
+    assert verdicts("PostgreSQL is publicly exposed on port 5432.", facts(containers=ADDRESS)) == [("port", "unprovable")]
+
+
+@pytest.mark.parametrize("text", ["PostgreSQL is not publicly reachable on port 5432.", "PostgreSQL is exposed publicly via port 5432."])
+def test_what_is_not_for_everybody_is_no_claim_of_a_port(text: str) -> None:
+    assert verdicts(text, facts(containers=OPEN)) == []
+
+
+@pytest.mark.parametrize("text", ["NEUROS asks for auren-pwa:8080.", "The PWA maps 80:8080."])
+def test_a_port_at_the_end_of_a_sentence(text: str) -> None:
+    assert verdicts(text) == [("port", "false")]
+    assert verdicts(text.replace("auren-pwa:8080", "auren-pwa:80").replace("80:8080", "8080:80")) == [("port", "true")]
