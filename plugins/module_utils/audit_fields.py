@@ -80,6 +80,7 @@ _UNHEALTHY = re.compile(r"\bunhealthy\b", re.I)
 _DOWN = re.compile(
     r"\b(down|stopped|exited|dead|offline|inactive|failed|failing|broken|crash\w*|not (running|up|healthy|started|working))\b|[❌🔴]", re.I
 )
+_REQUEST = re.compile(r"[{}]|\b(GET|POST|HEAD|HTTP|curl)\b|(?<![\w/])/\w")  # how to ask for the state, and what comes back
 _HEALTHY = re.compile(r"\bhealthy\b", re.I)
 _UP = re.compile(
     r"\b(running|up|operational|online|active|live|working|completed?|deployed|ok|ready|functional|started|good|yes)\b|production-ready|[✅🟢✓✔]",
@@ -163,7 +164,7 @@ def _image(scope: Scope, value: str) -> Iterator[Claim]:
 
 def _status(scope: Scope, value: str) -> Iterator[Claim]:
     said = status_of(value)
-    if said:
+    if said and not _REQUEST.search(value):
         yield scope.claim("status", said, "" if scope.subject else "all")
 
 

@@ -24,8 +24,8 @@ class Claim:
     public, inner or empty), mapping (binding as ``address:host:container``), published (``address:port``), reach (other: a name, value: a
     port), address (IPv4), network (a network's name; with a subject: it is on it), subnet (subject: the network), driver, volume (name;
     other: where it is mounted), path, env (key in value, text in other), url (value; other: browser, container, host or empty), scrape
-    (value: ``name:port``, a name, or ``*`` for all), arrow and depends (subject → value; other: the text at an arrow), nodepends (subject needs
-    nobody), status (value: up, healthy, down; other ``all`` for everybody), count (number; other: containers, services, networks),
+    (value: ``name:port``, a name, or ``*`` for all), arrow and depends (subject → value; other: the text at an arrow), nodepends (subject
+    needs nobody), status (value: up, healthy, down; other ``all`` for everybody), count (number; other: containers, services, networks),
     version, restart (policy).
     """
 

@@ -14,10 +14,14 @@ from ansible_collections.auren.stack.plugins.module_utils.audit_model import Cla
 from ansible_collections.auren.stack.plugins.module_utils.audit_names import Names, is_machine_name
 
 HEDGE = re.compile(
-    r"\b(if|whether|should|would|could|may|might|unless(?!-)|until|was|were|will|never|not|cannot|can't|isn't|doesn't|don't"
+    r"^\s*\[ \]|^\W*(?:while|next(?=\s*[:,])|next steps?|todo"
+    r"|to (?:upgrade|update|migrate|move|switch|change|replace|restart|stop|test|simulate))\b"
+    r"|\b(?:before|after|once|as soon as|during which) [^.,;]{1,60}?\b(?:is|are|has|have)\b"
+    r"|\b(?:check|verify|confirm|ensure|sure|test) that\b"
+    r"|\b(if|whether|should|would|could|may|might|unless(?!-)|until|was|were|will|never|not|cannot|can't|isn't|doesn't|don't"
     r"|no longer|previously|formerly|used to|old(?!-)|older|legacy|deprecated|removed|replaced"
     r"|obsolete|example|e\.g\.|instead|wrong|stale|planned|future|when|must|neither|nor|supposed|expected|assume|suppose|hypothetical|originally"
-    r"|earlier|had)\b",
+    r"|earlier|had|ensure|make sure|upgrade to|upgrading|migrate|proposed|proposal)\b",
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`✅❌*\"(]|[a-z0-9]+-[a-z])")
@@ -320,7 +324,8 @@ class _Sentence:
     # --- how it is --------------------------------------------------------------------------------------------------
 
     def states(self) -> Iterator[Claim]:
-        for begin, clause in _clauses(self.known.names.masked(self.bare)):
+        plain = re.sub(r"\{[^}]*\}", lambda match: " " * len(match.group()), self.bare)  # what an answer looks like is no state
+        for begin, clause in _clauses(self.known.names.masked(plain)):
             word = STATE.search(clause)
             said = fields.status_of(clause) if word and IS.search(clause) else ""
             if not word or not said or re.search(r"\bhealth ?-?checks?\b|\bexpect|\bwait\b|\bdebug", clause, re.I):

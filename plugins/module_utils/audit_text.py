@@ -20,8 +20,13 @@ MOST_LINES = 20000  # of a document that are read; what is longer was not writte
 ASIDE = re.compile(
     r"\b(history|change ?log|changes|planned|roadmap|lessons|known issues|issues|before|old|legacy|migration|examples?|future|todo"
     r"|troubleshooting|next steps|previous(ly)?|deprecated|archive|incident|runbook|recommendations?|fixed|fixes|problems?|template"
-    r"|rollback)\b",
+    r"|rollback|alerts?|risks?|scenarios?|disaster|failures?|upgrad(e|es|ing))\b",
     re.IGNORECASE,
+)
+# Heads of tables that tell of changes, or of what may happen; the second ones only where they are the first.
+OTHER_TIMES = re.compile(r"(?i)\W*(changes?|changed|before|(old|previous|planned)( \w+)?|symptoms?|scenarios?|mitigations?)\W*")
+OTHER_ROWS = re.compile(
+    r"(?i)\W*(dates?|when|if|risks?|alerts?|alert name|problems?|errors?|failures?|issues?|incidents?|triggers?|causes?|events?)\W*"
 )
 EARLIER = re.compile(r"\b(was|were|will|should|planned|previously|formerly|earlier|deprecated|until)\b", re.IGNORECASE)  # in a value
 OBSERVED = re.compile(r"\bobserved\b|\bas of now\b", re.IGNORECASE)
@@ -122,8 +127,10 @@ def _once(found: Sequence[Claim], known: Known) -> list[Claim]:
 def _table(table: Table, sections: _Sections, known: Known) -> Iterator[Claim]:
     kinds = [fields.kind_of(head) for head in table.heads]
     about = _about(table, kinds)
+    aside = bool(OTHER_ROWS.fullmatch(table.heads[0])) or any(OTHER_TIMES.fullmatch(head) for head in table.heads)
     for number, row in table.rows:
         scope = sections.scope(number, "")
+        scope = replace(scope, hedged=scope.hedged or aside)
         if about == "pairs":
             yield from _pair(replace(scope, text=f"{row[0]}: {row[1]}"), row[0], row[1], known)
         elif about == "network":

@@ -7,7 +7,7 @@ from ansible_collections.auren.stack.plugins.module_utils.audit_fields import Sc
 from ansible_collections.auren.stack.plugins.module_utils.audit_names import Names
 from ansible_collections.auren.stack.plugins.module_utils.audit_prose import Known, read
 
-from tests.unit.audit_host import facts
+from tests.unit.audit_host import facts, verdicts
 
 NAMED, ALL = ["neuros-advanced:8000"], ["*"]
 
@@ -41,3 +41,43 @@ NAMED, ALL = ["neuros-advanced:8000"], ["*"]
 def test_how_often_is_not_how_much(said: str, scraped: list[str]) -> None:
     claims = read(Scope(1), f"Prometheus scrapes {said}", Known(Names(facts())))
     assert [claim.value for claim in claims if claim.kind == "scrape"] == scraped
+
+
+STATED = [  # what says that something is so, and what speaks of another time
+    ("auren-kafka is stopped.", "Stop NEUROS before Kafka is stopped."),
+    ("auren-redis is down, and NEUROS waits.", "While auren-redis is down, NEUROS waits."),
+    ("- [x] auren-kafka is stopped", "- [ ] auren-kafka is stopped"),
+    ("- auren-kafka is stopped", "- [ ] Check that auren-kafka is stopped"),
+    ("Kafka is stopped.", "Ensure that Kafka is stopped."),
+    ("| Service | Note |\n|---|---|\n| NEUROS | Redis is down |", "| Risk | Note |\n|---|---|\n| x | Redis is down |"),
+    ("| Service | State |\n|---|---|\n| Redis | down |", "| Alert | Meaning |\n|---|---|\n| Redis | Redis is down |"),
+    ("| Kafka | Now |\n|---|---|\n| x | Kafka is stopped |", "| What | Scenario |\n|---|---|\n| x | Kafka is stopped |"),
+    ("| Service | Image |\n|---|---|\n| Redis | redis:6.0 |", "| Date | Image |\n|---|---|\n| 2025-10-01 | `redis:6.0` |"),
+    (
+        "| Service | Image | Issues |\n|---|---|---|\n| Redis | redis:6.0 | none |",
+        "| Service | Image | Change |\n|---|---|---|\n| Redis | redis:6.0 | → redis:7.4.1-alpine |",
+    ),
+    ("Redis: pull the image `redis:8`", "To upgrade: pull the image `redis:8`"),
+    ("- Kafka runs `apache/kafka:4.0.0`", "- Next: move Kafka to `apache/kafka:4.0.0`"),
+    ("## Services\n\n- Redis is down", "## Alerts\n\n- Redis is down"),
+    ("These run:\n\n- Redis is down", "Next steps:\n\n- Redis is down"),
+]
+
+
+@pytest.mark.parametrize(("now", "then"), STATED)
+def test_what_is_not_about_now_is_never_false(now: str, then: str) -> None:
+    assert "false" in {verdict for _kind, verdict in verdicts(now)}
+    assert "false" not in {verdict for _kind, verdict in verdicts(then)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ('## Endpoints\n\n- Health: GET /health → {"status":"healthy"}', "## Services\n\n- Health: healthy"),
+        ("## auren-redis-exporter\n\n- Health: /health answers healthy", "## auren-redis-exporter\n\n- Health: healthy"),
+        ('NEUROS answers {"redis": "down"} then.', "NEUROS says: Redis is down."),
+    ],
+)
+def test_what_a_request_answers_is_no_state(answer: str, state: str) -> None:
+    assert [one for one in verdicts(answer) if one[0] == "health"] == []
+    assert ("health", "false") in verdicts(state)
