@@ -32,7 +32,6 @@ OTHERS = (
     "go",
     "diff",
     "http",
-    "nginx",
     "jinja",
     "log",
 )
@@ -47,6 +46,11 @@ _RUN = re.compile(r"\bdocker\s+(?:container\s+)?(?:run|create)\b(.*)")
 _OPTION = re.compile(r"--?([\w-]+)(?:[= ]+)(\"[^\"]*\"|'[^']*'|[^\s-]\S*)")
 _KEY = re.compile(r"(\s*)(-\s+)?([\w./-]+)\s*:(?:\s+(.*))?")
 _ENV = re.compile(r"\s*(?:export\s+|-\s+|-e\s+)?[\"']?([A-Z][A-Z0-9_]{2,60})[\"']?\s?=\s?(\S*?)[\"']?\s*(?:#.*)?")
+_COMMAND = re.compile(  # what asks for an address from where it is typed: at the begin, behind a prompt, a pipe, a variable
+    r"(?:^|[|;&(]|\b(?:do|then|sudo|time|exec)\s)\s*(?:[$#>%]\s+)?(?:[A-Z_]+=\S*\s+)*(?:sudo\s+|time\s+|watch\s+(?:-\S+\s+(?:\d+\s+)?)?)?[\"']?"
+    r"(?:curl|wget|https?|psql|redis-cli|ab|hey|wrk|nc|xdg-open|open|start)\s"
+)
+_UPSTREAM = re.compile(r"\s*(?:proxy_pass|server)\s+([^;{]*);")
 _TRIAL = re.compile(r"\b(alpine|busybox|--rm)\b")
 
 
@@ -58,6 +62,8 @@ def read(code: Code, scope: Scope, known: Known) -> list[Claim]:
         return []
     found: list[Claim] = []
     for line in _joined(code.lines):
+        if code.language == "nginx" and not _UPSTREAM.match(line.text):
+            continue
         found += _of_line(replace(scope, line=line.number, text=line.text.strip()), line.text, known)
     return found
 
@@ -97,13 +103,14 @@ def _commands(scope: Scope, text: str, known: Known) -> Iterator[Claim]:
     if about and not inside:
         for name in re.findall(r"(?<!\S)[\w][\w.-]+(?=\s|$)", re.split(r"[|>&;#]|\s-", about[2])[0]):
             yield scope.claim("container", other="name", subject=name)
+    upstream = _UPSTREAM.match(text)
     where, rest = (inside[1], inside[2]) if inside else ("", text)
     if inside:
         yield scope.claim("container", other="name", subject=where)
-    audience = f"in:{where}" if where else "host"
-    if not re.match(r"\s*(git|wget|pip|npm|apt(-get)?|helm)\b", text):
+    audience = f"in:{where}" if where else "host" if _COMMAND.search(text) else ""
+    if not re.match(r"\s*(git|pip|npm|apt(-get)?|helm)\b", text):
         yield from fields.field(replace(scope, audience=audience, subject=where), "url", rest)
-    for match in REACH.finditer(fields.URL.sub(" ", rest)) if inside else ():
+    for match in REACH.finditer(fields.URL.sub(" ", rest)) if inside or upstream else ():
         if known.names.called(match[1]):
             yield scope.claim("reach", match[2], match[1], subject=match[1])
 
