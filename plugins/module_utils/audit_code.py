@@ -50,6 +50,7 @@ _COMMAND = re.compile(  # what asks for an address from where it is typed: at th
     r"(?:^|[|;&(]|\b(?:do|then|sudo|time|exec)\s)\s*(?:[$#>%]\s+)?(?:[A-Z_]+=\S*\s+)*(?:sudo\s+|time\s+|watch\s+(?:-\S+\s+(?:\d+\s+)?)?)?[\"']?"
     r"(?:curl|wget|https?|psql|redis-cli|ab|hey|wrk|nc|xdg-open|open|start)\s"
 )
+_BARE = re.compile(r"\b(?:curl|wget|http)\b(?:\s+-{1,2}[\w-]+)*\s+[\"']?([a-z][\w.-]*:\d{2,5}|127\.0\.0\.1:\d{2,5})(?![\w:.-])")
 _UPSTREAM = re.compile(r"\s*(?:proxy_pass|server)\s+([^;{]*);")
 _TRIAL = re.compile(r"\b(alpine|busybox|--rm)\b")
 
@@ -103,14 +104,22 @@ def _commands(scope: Scope, text: str, known: Known) -> Iterator[Claim]:
     if about and not inside:
         for name in re.findall(r"(?<!\S)[\w][\w.-]+(?=\s|$)", re.split(r"[|>&;#]|\s-", about[2])[0]):
             yield scope.claim("container", other="name", subject=name)
-    upstream = _UPSTREAM.match(text)
     where, rest = (inside[1], inside[2]) if inside else ("", text)
     if inside:
         yield scope.claim("container", other="name", subject=where)
-    audience = f"in:{where}" if where else "host" if _COMMAND.search(text) else ""
+    yield from _addresses(replace(scope, subject=where), text, rest, known)
+
+
+def _addresses(scope: Scope, text: str, rest: str, known: Known) -> Iterator[Claim]:
+    """What a line asks for. scope.subject: the container that it is run in. rest: what is run there."""
+    where, typed = scope.subject, bool(_COMMAND.search(text))
+    scope = replace(scope, audience=f"in:{where}" if where else "host" if typed else "")
     if not re.match(r"\s*(git|pip|npm|apt(-get)?|helm)\b", text):
-        yield from fields.field(replace(scope, audience=audience, subject=where), "url", rest)
-    for match in REACH.finditer(fields.URL.sub(" ", rest)) if inside or upstream else ():
+        yield from fields.field(scope, "url", rest)
+    for one in _BARE.findall(rest) if typed or where else ():
+        if known.names.called(one.partition(":")[0]) or one.startswith(("localhost:", "127.0.0.1:")):
+            yield from fields.field(scope, "url", f"http://{one}")
+    for match in REACH.finditer(fields.URL.sub(" ", _BARE.sub(" ", rest))) if where or _UPSTREAM.match(text) else ():
         if known.names.called(match[1]):
             yield scope.claim("reach", match[2], match[1], subject=match[1])
 

@@ -24,7 +24,7 @@ HEADS = (  # how a head is worded → what it is about; the first that fits
     (r"(tcp )?ports?( ?\(.*\)| mapping| mappings|s? published| binding| bindings)?|listens( on)?", "port"),
     (r"(docker |container |base )?images?( ?[:(+&/].*| and tag| with .*| tag| name| reference)?", "image"),
     (
-        r"((current|live|docker|container|service|overall|deployment) )?(status|state|health|condition)( .*)?"
+        r"((current|live|docker|container|service|overall|deployment|system|stack|platform) )?(status|state|health|condition)( .*)?"
         r"|running( status)?\??|healthy\??|up\??"
         r"|operational\??",
         "status",
@@ -58,7 +58,7 @@ IMAGE = re.compile(
     r"(?<![\w/:.@-])((?:[a-z0-9.-]+(?::\d+)?/)?(?:[a-z0-9_.-]+/)*[a-z0-9][a-z0-9_.-]*(?::[A-Za-z0-9_][\w.-]*)?(?:@sha256:[0-9a-f]{6,64})?)"
 )
 MOUNT = re.compile(r"(?<![\w/])([\w.~/-]+)`?\s*(?::|→|->|\bat\b|\bon\b|\bmounted (?:at|on|to)\b)\s*`?(/[\w./-]+)")
-URL = re.compile(r"\b(?:https?|wss?)://[^\s<>\"'`|)\]]+")
+URL = re.compile(r"\b(?:https?|wss?|(?:postgres(?:ql)?|rediss?|amqps?|kafka)(?:\+\w+)?)://[^\s<>\"'`|)\]]+")
 BROWSER_KEY = r"(?:VITE|REACT_APP|NEXT_PUBLIC)_[A-Z0-9_]+"  # what such a variable holds is built into pages
 POLICY = re.compile(r"\b(unless-stopped|always|on-failure(?::\d+)?|never|no)\b")
 NUMBERS = {
@@ -217,7 +217,9 @@ def _volume(scope: Scope, value: str) -> Iterator[Claim]:
 
 
 def _url(scope: Scope, value: str) -> Iterator[Claim]:
-    yield from (scope.claim("url", found.rstrip(".,;"), scope.audience) for found in URL.findall(value))
+    for found in URL.findall(value):
+        browsed = scope.audience == "browser" and not re.match(r"https?:|wss?:", found)  # nobody opens a database in a browser
+        yield scope.claim("url", found.rstrip(".,;"), "" if browsed else scope.audience)
 
 
 def _scrape(scope: Scope, value: str) -> Iterator[Claim]:
@@ -245,10 +247,12 @@ def _env(scope: Scope, value: str) -> Iterator[Claim]:
 
 
 def variable(scope: Scope, key: str, value: str) -> Iterator[Claim]:
-    """An environment variable, and the URL in it when that is a browser's."""
+    """An environment variable, and the URL in it, but this host's own name, which is another place in every container."""
     yield scope.claim("env", key, value)
     if re.fullmatch(BROWSER_KEY, key):
         yield from _url(replace(scope, audience="browser"), value)
+    elif not re.search(r"\blocalhost\b|\b127\.0\.0\.1\b", value):
+        yield from _url(replace(scope, audience=""), value)
 
 
 READERS: dict[str, Callable[[Scope, str], Iterator[Claim]]] = {

@@ -23,6 +23,17 @@ from ansible_collections.auren.stack.plugins.module_utils.audit_case import (
 )
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Container
 
+PORTS = {
+    "https": 443,
+    "wss": 443,
+    "postgres": 5432,
+    "postgresql": 5432,
+    "redis": 6379,
+    "rediss": 6379,
+    "amqp": 5672,
+    "amqps": 5671,
+    "kafka": 9092,
+}
 _REACHED = re.compile(r"\b(internet|reachable|accessible|available|world|outside|anywhere|everywhere|everybody|everyone)\b", re.I)
 _BOUND = re.compile(r"\b(published|bound|binds) (only )?(on|to)\b", re.I)  # not only reached there
 
@@ -214,7 +225,7 @@ def driver(case: Case) -> Verdict:
 def url(case: Case) -> Verdict:
     try:
         parts = urlsplit(case.claim.value)
-        host, number = (parts.hostname or "").lower(), parts.port or (443 if parts.scheme in ("https", "wss") else 80)
+        host, number = (parts.hostname or "").lower(), parts.port or PORTS.get(parts.scheme.partition("+")[0], 80)
     except ValueError:
         return unprovable("it is no URL that can be read")
     if not host or "*" in host or any(sign in case.claim.value for sign in "<>{}$"):

@@ -79,6 +79,7 @@ WHOLE = re.compile(
     r"|\b(?:the\s+)?(?:deployment|stack|system|setup|installation|platform|infrastructure)\s+is\b",
     re.IGNORECASE,
 )
+ALL_ARE = re.compile(r"\W*all\s+(?:systems?|services|containers|components)\s+(?:operational|up|healthy|running|online|working)\b", re.I)
 IS = re.compile(r"\b(?:is|are|runs?|stays?|remains?)\b|[:\u2013\u2014]|✅|❌|\bcurrently\b", re.IGNORECASE)
 STATE = re.compile(
     r"(?<![\w/.-])(unhealthy|healthy|operational|up and running|up|down|stopped|exited|online|offline|complete|working"
@@ -327,7 +328,7 @@ class _Sentence:
         plain = re.sub(r"\{[^}]*\}", lambda match: " " * len(match.group()), self.bare)  # what an answer looks like is no state
         for begin, clause in _clauses(self.known.names.masked(plain)):
             word = STATE.search(clause)
-            said = fields.status_of(clause) if word and IS.search(clause) else ""
+            said = fields.status_of(clause) if word and (IS.search(clause) or ALL_ARE.match(clause)) else ""
             if not word or not said or re.search(r"\bhealth ?-?checks?\b|\bexpect|\bwait\b|\bdebug", clause, re.I):
                 continue
             if WHOLE.search(clause):

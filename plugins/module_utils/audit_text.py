@@ -296,15 +296,21 @@ def _code(block: Code, sections: _Sections, known: Known) -> Iterator[Claim]:
     if graph is None:
         yield from audit_code.read(block, scope, known) if block.language != "mermaid" else ()
         return
-    labels = {name: _label(node.label, name, known) for name, node in graph.nodes.items()}
+    lines = {
+        name: [part for one in node.label for part in _PORT_BEHIND.sub(r"\1\n\2", one).split("\n")] for name, node in graph.nodes.items()
+    }
+    labels = {name: _label(label, name, known) for name, label in lines.items()}
     for node in graph.nodes.values():
-        yield from _node(replace(scope, line=node.line, text=" ".join(node.label), subject=labels[node.id]), node.label[1:], known)
+        yield from _node(replace(scope, line=node.line, text=" ".join(node.label), subject=labels[node.id]), lines[node.id][1:], known)
     for arrow in graph.arrows:
         ends = [graph.groups.get(end, labels.get(end, end)) for end in (arrow.start, arrow.end)]
         text = f"{ends[0]} → {ends[1]}" + (f" ({arrow.text})" if arrow.text else "")
         inner = replace(scope, line=arrow.line, text=text)
         kind = "dotted" if arrow.dotted or MONITORS.search(arrow.text) else arrow.text
         yield inner.claim("arrow", ends[1], kind, ends[0])
+
+
+_PORT_BEHIND = re.compile(r"([A-Za-z][\w .-]*?)\s*(:(?:80|443|\d{4,5}))")  # name:port, in one line of a node; 16 would be a tag
 
 
 def _label(label: Sequence[str], name: str, known: Known) -> str:

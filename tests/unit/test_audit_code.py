@@ -50,3 +50,14 @@ def test_of_nginx_only_where_it_forwards_to_is_read() -> None:
     text = "upstream back {{\n  server neuros-advanced:{};\n}}\nserver {{\n  server_name x;\n  return 301 http://nobody:1;\n  proxy_pass http://back;\n}}"
     assert told(text.format(8000), "nginx") == [("port", "true"), ("url", "unprovable")]
     assert told(text.format(8001), "nginx") == [("port", "false"), ("url", "unprovable")]
+
+
+@pytest.mark.parametrize("tool", ["curl", "curl -s", "wget", "http"])
+def test_a_command_may_leave_the_scheme_out(tool: str) -> None:
+    assert told(f"{tool} localhost:8001", "bash") == [("url", "false")]
+    assert told(f"{tool} localhost:8000/health", "bash") == [("url", "true")]
+    assert told(f"{tool} neuros-advanced:8000", "bash") == [("url", "false")]
+    assert told(f"{tool} elsewhere:8000", "bash") == []
+    run = [("container", "true")]
+    assert told(f"docker exec auren-pwa {tool} neuros-advanced:8000", "bash") == [*run, ("url", "true")]
+    assert told(f"docker exec neuros-advanced {tool} localhost:8001", "bash") == [*run, ("url", "false")]

@@ -106,3 +106,45 @@ def test_what_is_not_for_everybody_is_no_claim_of_a_port(text: str) -> None:
 def test_a_port_at_the_end_of_a_sentence(text: str) -> None:
     assert verdicts(text) == [("port", "false")]
     assert verdicts(text.replace("auren-pwa:8080", "auren-pwa:80").replace("80:8080", "8080:80")) == [("port", "true")]
+
+
+@pytest.mark.parametrize(
+    ("link", "wrong", "right"),
+    [
+        ("postgresql://auren-postgres:{}/auren", 5433, 5432),
+        ("postgresql+asyncpg://auren:****@auren-postgres:{}/auren", 5433, 5432),
+        ("redis://auren-redis:{}/0", 6380, 6379),
+        ("redis://:****@auren-redis:{}", 6380, 6379),
+        ("kafka://auren-kafka:{}", 9093, 9092),
+        ("amqp://auren-kafka:{}", 5672, 9092),
+        ("postgres://localhost:{}/auren", 5433, 5432),
+    ],
+)
+@pytest.mark.parametrize("form", ["NEUROS connects to {}.", "Users access `{}`.", "| Setting | Value |\n|---|---|\n| DATABASE_URL | {} |"])
+def test_a_connection_is_judged_like_any_url(form: str, link: str, wrong: int, right: int) -> None:
+    assert of_urls(form.format(link.format(wrong))) == ["false"]
+    assert of_urls(form.format(link.format(right))) == ["true"]
+
+
+def test_a_connection_without_a_port_and_one_in_a_variable() -> None:
+    assert of_urls("NEUROS connects to redis://auren-redis/0, amqp://auren-kafka, and kafka://a:1,b:2.") == ["true", "false", "unprovable"]
+    assert of_urls("```env\nA_URL=redis://auren-redis:6380\nB_URL=redis://auren-redis:6379\n```") == ["false", "true"]
+    assert of_urls("```env\nA_URL=redis://localhost:6380\n```") == []  # which place that is depends on who reads it
+    assert of_urls("```bash\npsql postgresql://auren-postgres:5432/auren\n```") == ["false"]
+
+
+@pytest.mark.parametrize(
+    ("node", "wanted"),
+    [
+        ("neuros-advanced:8001", ("port", "false")),
+        ("neuros-advanced:8000", ("port", "true")),
+        ('"Grafana :3001"', ("port", "false")),
+        ('"Grafana :3000"', ("port", "true")),
+        ('"Grafana<br/>:3001"', ("port", "false")),
+    ],
+)
+def test_a_port_in_the_line_of_a_nodes_name(node: str, wanted: tuple[str, str]) -> None:
+    text = f"```mermaid\ngraph LR\n  a[{node}] --> b[auren-redis]\n```"
+    assert [one for one in verdicts(text) if one[0] == "port"] == [wanted]
+    assert verdicts(text).count(("container", "true")) == 2
+    assert not [one for one in verdicts(text.replace(node, "redis:16")) if one[0] == "port"]

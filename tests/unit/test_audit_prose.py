@@ -7,7 +7,7 @@ from ansible_collections.auren.stack.plugins.module_utils.audit_fields import Sc
 from ansible_collections.auren.stack.plugins.module_utils.audit_names import Names
 from ansible_collections.auren.stack.plugins.module_utils.audit_prose import Known, read
 
-from tests.unit.audit_host import facts, verdicts
+from tests.unit.audit_host import facts, verdicts, with_container
 
 NAMED, ALL = ["neuros-advanced:8000"], ["*"]
 
@@ -81,3 +81,13 @@ def test_what_is_not_about_now_is_never_false(now: str, then: str) -> None:
 def test_what_a_request_answers_is_no_state(answer: str, state: str) -> None:
     assert [one for one in verdicts(answer) if one[0] == "health"] == []
     assert ("health", "false") in verdicts(state)
+
+
+@pytest.mark.parametrize(
+    "said", ["All systems operational", "- ✅ All services operational", "System status: operational", "All systems up!"]
+)
+def test_a_state_of_all_needs_no_verb(said: str) -> None:
+    stopped = facts(containers=with_container("auren-kafka", state="exited", health=""))
+    assert verdicts(said) == [("health", "true")]
+    assert verdicts(said, stopped) == [("health", "false")]
+    assert ("health", "false") not in verdicts("Once all systems are operational, start NEUROS.", stopped)
