@@ -80,7 +80,7 @@ _UNHEALTHY = re.compile(r"\bunhealthy\b", re.I)
 _DOWN = re.compile(
     r"\b(down|stopped|exited|dead|offline|inactive|failed|failing|broken|crash\w*|not (running|up|healthy|started|working))\b|[❌🔴]", re.I
 )
-_REQUEST = re.compile(r"[{}]|\b(GET|POST|HEAD|HTTP|curl)\b|(?<![\w/])/\w")  # how to ask for the state, and what comes back
+_REQUEST = re.compile(r"[{}]|\b(GET|POST|HEAD|HTTP|curl|200)\b|(?<![\w/])/\w")  # how to ask for the state, and what comes back
 _HEALTHY = re.compile(r"\bhealthy\b", re.I)
 _UP = re.compile(
     r"\b(running|up|operational|online|active|live|working|completed?|deployed|ok|ready|functional|started|good|yes)\b|production-ready|[✅🟢✓✔]",
@@ -247,11 +247,11 @@ def _env(scope: Scope, value: str) -> Iterator[Claim]:
 
 
 def variable(scope: Scope, key: str, value: str) -> Iterator[Claim]:
-    """An environment variable, and the URL in it, but this host's own name, which is another place in every container."""
+    """An environment variable, and the URL in it; not localhost, which is another place in every container, and not an address."""
     yield scope.claim("env", key, value)
     if re.fullmatch(BROWSER_KEY, key):
         yield from _url(replace(scope, audience="browser"), value)
-    elif not re.search(r"\blocalhost\b|\b127\.0\.0\.1\b", value):
+    elif not re.search(r"\blocalhost\b|\d\.\d+\.\d+\.\d", value):
         yield from _url(replace(scope, audience=""), value)
 
 
@@ -283,4 +283,4 @@ def with_audience(scope: Scope, head: str) -> Scope:
     if re.search(r"internal|container|inside|scrape|metric|target|health", said):
         return replace(scope, audience="container", observed=seen)
     user = re.search(r"\burl|\blink|access|\bui\b|browser|public|external|\bopen\b|user", said)
-    return replace(scope, audience="browser" if user else scope.audience, observed=seen)
+    return replace(scope, audience="browser" if user else scope.audience if kind_of(head) == "url" else "", observed=seen)

@@ -79,7 +79,9 @@ WHOLE = re.compile(
     r"|\b(?:the\s+)?(?:deployment|stack|system|setup|installation|platform|infrastructure)\s+is\b",
     re.IGNORECASE,
 )
-ALL_ARE = re.compile(r"\W*all\s+(?:systems?|services|containers|components)\s+(?:operational|up|healthy|running|online|working)\b", re.I)
+ALL_ARE = re.compile(
+    r"\W*all\s+(?:systems?|services|containers|components)\s+(?:operational|up|healthy|running|online|working)\s*(?:$|[.,;:!(])", re.I
+)
 IS = re.compile(r"\b(?:is|are|runs?|stays?|remains?)\b|[:\u2013\u2014]|✅|❌|\bcurrently\b", re.IGNORECASE)
 STATE = re.compile(
     r"(?<![\w/.-])(unhealthy|healthy|operational|up and running|up|down|stopped|exited|online|offline|complete|working"
@@ -248,12 +250,17 @@ class _Sentence:
         numbers = list(re.finditer(r"\b(\d{2,5})\b(?:/tcp)?`?(?:\s*\(([^)]{1,60})\))?", match[1]))
         earlier = list(dict.fromkeys(name for at, name in self.mentions if at < match.start()))
         for place, found in enumerate(numbers):
-            named = self.known.names.resolve(found[2]) if found[2] else ""
+            named = self.known.names.resolve(found[2]) if found[2] else self._behind(match.end())
             if not named and len(numbers) > 1 and len(earlier) > 1:
                 named = earlier[place] if len(earlier) == len(numbers) else ""
             else:
                 named = named or self.before(match.start())
             yield self.scope.claim("port", found[1], other, named)
+
+    def _behind(self, place: int) -> str:
+        """The container that is named behind a place: of the cache."""
+        of = re.match(r"[`\s]+(?:of|for)\s+(?:the\s+)?[`*]*", self.bare[place:])
+        return dict(self.mentions).get(place + of.end(), "") if of else ""
 
     def _network_named(self) -> str:
         for match in NETWORK.finditer(self.text):

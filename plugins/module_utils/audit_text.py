@@ -38,7 +38,11 @@ BROWSED = re.compile(  # a heading of addresses that people open
     r"(?:\s*(?:&|and|/|,)\s*(?:urls?|links|access|dashboards?|(?:web )?interfaces?))*\W*"
 )
 WITHIN = re.compile(
-    r"\b(internal(ly)?|inside|containers?|docker|between|networks?|upstreams?|backends?|service-to-service)\b", re.IGNORECASE
+    r"\b(internal(ly)?|inside|containers?|docker|between|networks?|upstreams?|backends?|data ?sources?|targets?)\b", re.IGNORECASE
+)
+# Who is told to ask for a URL, and not to open it.
+ASKED = re.compile(
+    r"\b(data ?sources?|targets?|containers?|exporters?|talks?|connects?|uses?|reads?|calls?|sends?|points?|asks?|queries)\b", re.I
 )
 _LEAD = 8  # the level of a paragraph that ends with a colon, below every heading
 _KEYS = re.compile(r"(property|key|field|setting|item|attribute|parameter|aspect|what|)", re.IGNORECASE)
@@ -140,7 +144,7 @@ def _table(table: Table, sections: _Sections, known: Known) -> Iterator[Claim]:
         else:
             text = " · ".join(cell for cell in row if cell)
             yield from _scrape_row(table, kinds, scope, row)
-            yield from audit_prose.read(replace(scope, text=text), " ; ".join(row), known)
+            yield from audit_prose.read(replace(scope, text=text, audience=""), " ; ".join(row), known)
 
 
 def _about(table: Table, kinds: Sequence[str]) -> str:
@@ -240,12 +244,15 @@ def _prose(block: Prose, sections: _Sections, known: Known) -> Iterator[Claim]:
     pair = _PAIR.fullmatch(block.text) if block.item or len(block.lines) == 1 else None
     if pair:
         scope = sections.scope(block.lines[0].number, block.text)
+        scope = replace(scope, audience="" if ASKED.search(block.text) else scope.audience)
         found = list(_pair(scope, pair[1], pair[2], known))
         if found:
             yield from found
             return
     for begin, sentence in audit_prose.sentences(block.text):
-        yield from audit_prose.read(sections.scope(block.line_of(begin), sentence.strip()), sentence, known)
+        scope = sections.scope(block.line_of(begin), sentence.strip())
+        opened = block.item and not pair and not ASKED.search(block.text)
+        yield from audit_prose.read(replace(scope, audience=scope.audience if opened else ""), sentence, known)
 
 
 def _pair(scope: Scope, key: str, value: str, known: Known) -> Iterator[Claim]:

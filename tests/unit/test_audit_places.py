@@ -48,6 +48,12 @@ def test_a_heading_says_who_follows_the_urls_below_it(heading: str, wanted: list
         ("- Internal URL: http://auren-grafana:3000", ["true"]),
         ("- Prometheus scrapes http://neuros-advanced:8000/metrics", ["true"]),
         ("| Service | Endpoint |\n|---|---|\n| Grafana | http://auren-grafana:3000 |", ["false"]),
+        ("- Data source: http://auren-grafana:3000", ["true"]),
+        ("- Prometheus target: http://auren-grafana:3000", ["true"]),
+        ("- Prometheus connects to http://auren-grafana:3000", ["true"]),
+        ("- http://auren-grafana:3000 (Grafana)", ["false"]),
+        ("Grafana is http://auren-grafana:3000.", ["true"]),
+        ("| Dashboard | Data source |\n|---|---|\n| Overview | http://auren-grafana:3000 |", ["true"]),
         ("| Service | Internal endpoint |\n|---|---|\n| Grafana | http://auren-grafana:3000 |", ["true"]),
     ],
 )
@@ -82,6 +88,7 @@ ADDRESS = with_container("auren-postgres", bindings=(Binding("203.0.113.7", 5432
         ("PostgreSQL is published on port 5432.", "true", "true"),
         ("PostgreSQL listens on port 5432.", "true", "true"),
         ("PostgreSQL uses port 5432, and the PWA is reachable from the internet.", "true", "true"),
+        ("The PWA is published on all interfaces; port 5432 of PostgreSQL is local.", "true", "true"),
         ("The internet reaches PostgreSQL only through the proxy, on port 5432.", "true", "true"),
         ("| Service | Host port |\n|---|---|\n| auren-postgres | 5432 |", "true", "true"),
     ],
@@ -129,7 +136,9 @@ def test_a_connection_is_judged_like_any_url(form: str, link: str, wrong: int, r
 def test_a_connection_without_a_port_and_one_in_a_variable() -> None:
     assert of_urls("NEUROS connects to redis://auren-redis/0, amqp://auren-kafka, and kafka://a:1,b:2.") == ["true", "false", "unprovable"]
     assert of_urls("```env\nA_URL=redis://auren-redis:6380\nB_URL=redis://auren-redis:6379\n```") == ["false", "true"]
-    assert of_urls("```env\nA_URL=redis://localhost:6380\n```") == []  # which place that is depends on who reads it
+    assert (
+        of_urls("```env\nA_URL=redis://localhost:6380\nB_URL=http://203.0.113.7:3000\n```") == []
+    )  # which place that is depends on who reads it
     assert of_urls("```bash\npsql postgresql://auren-postgres:5432/auren\n```") == ["false"]
 
 

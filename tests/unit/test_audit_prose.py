@@ -90,4 +90,5 @@ def test_a_state_of_all_needs_no_verb(said: str) -> None:
     stopped = facts(containers=with_container("auren-kafka", state="exited", health=""))
     assert verdicts(said) == [("health", "true")]
     assert verdicts(said, stopped) == [("health", "false")]
+    assert verdicts("All services up to date", stopped) == verdicts("- Status: 200 OK", stopped) == []
     assert ("health", "false") not in verdicts("Once all systems are operational, start NEUROS.", stopped)
