@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.auren.stack.plugins.module_utils import audit_fields as fields
 from ansible_collections.auren.stack.plugins.module_utils.audit_fields import Scope
-from ansible_collections.auren.stack.plugins.module_utils.audit_markdown import Code, Line
+from ansible_collections.auren.stack.plugins.module_utils.audit_markdown import Code, Line, Table
 from ansible_collections.auren.stack.plugins.module_utils.audit_model import Claim
 from ansible_collections.auren.stack.plugins.module_utils.audit_prose import REACH, Known
 
@@ -52,6 +52,18 @@ _COMMAND = re.compile(  # what asks for an address from where it is typed: at th
 )
 _BARE = re.compile(r"\b(?:curl|wget|http)\b(?:\s+-{1,2}[\w-]+)*\s+[\"']?([a-z][\w.-]*:\d{2,5}|127\.0\.0\.1:\d{2,5})(?![\w:.-])")
 _UPSTREAM = re.compile(r"\s*(?:proxy_pass|server)\s+([^;{]*);")
+_LISTED = ("NAMES", "NAME", "IMAGE", "STATUS", "PORTS")  # columns of docker ps that are read
+_PRINTED = {
+    *_LISTED,
+    "CONTAINER ID",
+    "COMMAND",
+    "CREATED",
+    "SERVICE",
+    "STATE",
+    "NETWORKS",
+    "SIZE",
+    "RUNNING FOR",
+}  # others are of other tools
 _TRIAL = re.compile(r"\b(alpine|busybox|--rm)\b")
 
 
@@ -67,6 +79,23 @@ def read(code: Code, scope: Scope, known: Known) -> list[Claim]:
             continue
         found += _of_line(replace(scope, line=line.number, text=line.text.strip()), line.text, known)
     return found
+
+
+def listing(code: Code) -> Table | None:
+    """What ``docker ps`` or ``docker compose ps`` printed; None where that is not in it. A row that is out of line is left out."""
+    for place, line in enumerate(code.lines):
+        heads = [(match.start(), match.group()) for match in re.finditer(r"[A-Z]+(?: [A-Z]+)?", line.text)]
+        said = {head for _at, head in heads}
+        if said & {"NAMES", "NAME"} and said & {"IMAGE", "STATUS", "PORTS"} and said <= _PRINTED:
+            ends = [*(at for at, _head in heads[1:]), 100000]
+            kept = [(at, end, head) for (at, head), end in zip(heads, ends) if head in _LISTED]
+            rows = [
+                (row.number, tuple(row.text[at:end].strip() for at, end, _head in kept))
+                for row in code.lines[place + 1 :]
+                if row.text.strip() and all(not row.text[max(at - 2, 0) : at].strip() for at, _head in heads)
+            ]
+            return Table(tuple(head for _at, _end, head in kept), tuple(rows))
+    return None
 
 
 def _joined(lines: Sequence[Line]) -> Iterator[Line]:

@@ -302,6 +302,8 @@ def _code(block: Code, sections: _Sections, known: Known) -> Iterator[Claim]:
     graph = audit_mermaid.read([(line.number, line.text) for line in block.lines]) if block.language in ("mermaid", "") else None
     if graph is None:
         yield from audit_code.read(block, scope, known) if block.language != "mermaid" else ()
+        printed = audit_code.listing(block)
+        yield from _table(printed, sections, known) if printed else ()
         return
     lines = {
         name: [part for one in node.label for part in _PORT_BEHIND.sub(r"\1\n\2", one).split("\n")] for name, node in graph.nodes.items()
