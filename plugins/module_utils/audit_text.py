@@ -45,6 +45,8 @@ ASKED = re.compile(
     r"\b(data ?sources?|targets?|containers?|exporters?|talks?|connects?|uses?|reads?|calls?|sends?|points?|asks?|queries)\b", re.I
 )
 _LEAD = 8  # the level of a paragraph that ends with a colon, below every heading
+ASKS = re.compile(r"(?i)\W*(?:from|source|client)\W*")  # heads of tables of who asks whom
+ANSWERS = re.compile(r"(?i)\W*(?:to|destination|server)\W*")
 _KEYS = re.compile(r"(property|key|field|setting|item|attribute|parameter|aspect|what|)", re.IGNORECASE)
 
 
@@ -144,6 +146,7 @@ def _table(table: Table, sections: _Sections, known: Known) -> Iterator[Claim]:
         else:
             text = " · ".join(cell for cell in row if cell)
             yield from _scrape_row(table, kinds, scope, row)
+            yield from _flow_row(table, kinds, scope, row, known)
             yield from audit_prose.read(replace(scope, text=text, audience=""), " ; ".join(row), known)
 
 
@@ -153,6 +156,8 @@ def _about(table: Table, kinds: Sequence[str]) -> str:
         return "pairs"
     if "subnet" in kinds or ("driver" in kinds and kinds[0] == "network"):
         return "network"
+    if _column(table, ASKS) >= 0 and _column(table, ANSWERS) >= 0:
+        return ""
     told = {
         "port",
         "inner",
@@ -225,6 +230,25 @@ def _members(scope: Scope, cell: str) -> Iterator[Claim]:
     for piece in fields.pieces(cell) if not number else ():
         if is_machine_name(piece):
             yield scope.claim("network", scope.network, subject=piece)
+
+
+def _column(table: Table, called: re.Pattern[str]) -> int:
+    return next((place for place, head in enumerate(table.heads) if called.fullmatch(head)), -1)
+
+
+def _flow_row(table: Table, kinds: Sequence[str], scope: Scope, row: Sequence[str], known: Known) -> Iterator[Claim]:
+    """``From | To | Port``: a container asks another one at a port inside, anybody else at any port of it."""
+    asks, answers = _column(table, ASKS), _column(table, ANSWERS)
+    if min(asks, answers) < 0 or "port" not in kinds:
+        return
+    client, server, port = (row[place].strip("*` ") for place in (asks, answers, kinds.index("port")))
+    number = re.fullmatch(r"(\d{2,5})(?:/tcp)?", port)
+    if number and known.names.resolve(server):
+        inner = replace(scope, text=f"{client} → {server} · {port}")
+        if known.names.resolve(client):
+            yield inner.claim("reach", number[1], server, subject=server)
+        else:
+            yield inner.claim("port", number[1], subject=server)
 
 
 def _scrape_row(table: Table, kinds: Sequence[str], scope: Scope, row: Sequence[str]) -> Iterator[Claim]:

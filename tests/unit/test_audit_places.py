@@ -157,3 +157,11 @@ def test_a_port_in_the_line_of_a_nodes_name(node: str, wanted: tuple[str, str]) 
     assert [one for one in verdicts(text) if one[0] == "port"] == [wanted]
     assert verdicts(text).count(("container", "true")) == 2
     assert not [one for one in verdicts(text.replace(node, "redis:16")) if one[0] == "port"]
+
+
+@pytest.mark.parametrize("heads", ["From | To | Port", "Source | Destination | Port", "Client | Server | Port"])
+def test_a_table_of_who_asks_whom_has_the_ports_of_those_who_answer(heads: str) -> None:
+    table = f"| {heads} |\n|---|---|---|\n"
+    assert verdicts(f"{table}| NEUROS | Redis | 6379 |\n| NEUROS | PWA | 80 |\n| Users | PWA | 8080 |") == [("port", "true")] * 3
+    assert verdicts(f"{table}| NEUROS | Redis | 6380 |\n| NEUROS | PWA | 8080 |\n| Users | PWA | 8081 |") == [("port", "false")] * 3
+    assert verdicts(f"{table}| NEUROS | the office | 6380 |") == []
