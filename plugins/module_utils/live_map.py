@@ -13,7 +13,7 @@ from ansible_collections.auren.stack.plugins.module_utils.container_checks impor
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Listed, Wish
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_OFFLINE, LABEL_STANDS_IN, Container, Image, Network
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_OFFLINE, LABEL_STANDS_IN, Binding, Container, Image, Network
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
 
 
@@ -51,10 +51,26 @@ def _container(one: Container, service: Service | None, image: Image | None) -> 
         "restarts": one.restart_count,
         "restart_policy": one.restart_policy or "no",
         "networks": {e.network: {"address": e.ipv4, "names": sorted({one.name, *e.aliases})} for e in one.endpoints},
-        "ports": sorted(f"{b.host_ip or '0.0.0.0'}:{b.host_port} → {b.container_port}" for b in one.bindings),
+        "ports": sorted(told_ports(one)),
         "volumes": sorted(one.volumes),
+        "mounts": sorted(str(mount) for mount in one.mounts),
         "needs": service.needs if service else [],
     }
+
+
+def told_ports(one: Container) -> Iterator[str]:
+    """What it publishes, in words. One that does not run may have been given a range, of which the Engine takes one at its start."""
+    if one.published is not None:
+        yield from map(str, one.published)
+        return
+    ranges: dict[tuple[str, str], list[Binding]] = {}
+    for binding in one.bindings:
+        ranges.setdefault((binding.host_ip, binding.container_port), []).append(binding)
+    for found in ranges.values():
+        ports = sorted(binding.host_port for binding in found)
+        whole = len(ports) > 1 and ports == list(range(ports[0], ports[-1] + 1))
+        text = str(found[0]).replace(f":{found[0].host_port} →", f":{ports[0]}-{ports[-1]} →")
+        yield from [text] if whole else map(str, found)
 
 
 def networks(state: HostState) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,10 @@ class Binding:
     host_port: int
     container_port: str
 
+    def __str__(self) -> str:
+        address = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip or "0.0.0.0"
+        return f"{address}:{self.host_port or 'a free port'} → {self.container_port}"
+
     def collides(self, other: Binding) -> bool:
         """True when both cannot listen on one host at the same time."""
         same_protocol = self.container_port.rpartition("/")[2] == other.container_port.rpartition("/")[2]
@@ -57,12 +61,26 @@ class Binding:
 
 
 @dataclass(frozen=True)
+class Mount:
+    """A path of the host in a container."""
+
+    source: str
+    target: str
+    writable: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.target}" + ("" if self.writable else " (read-only)")
+
+
+@dataclass(frozen=True)
 class Container:
     """One container in any state.
 
     state: Docker's word (created, running, paused, restarting, removing, exited, dead).
     health: "" when it has no health check, else starting, healthy or unhealthy.
-    env, command, binds (paths on the host that are mounted), writes (directories on the host that it may write to), auto_remove,
+    bindings: what it was told to publish. published: what the Engine publishes of it at this moment; None where it does not run or that is
+    not known.
+    env, command, binds (paths on the host that are mounted), mounts (the same with where they are in it), writes (directories on the host that it may write to), auto_remove,
     grace (seconds between asking it to end and killing it), extra_hosts, oom_killed, created_at, aliases, links (``name:alias`` of others,
     by ``docker run --link``), upper (the directory on the host with what differs from its image, where its storage driver has one): only
     known after a full inspect.
@@ -95,6 +113,17 @@ class Container:
     created_at: str = ""
     links: tuple[str, ...] = ()
     grace: int = 10
+    published: tuple[Binding, ...] | None = None
+    mounts: tuple[Mount, ...] = ()
+
+    @property
+    def ports(self) -> tuple[Binding, ...]:
+        """What it publishes: of one that runs what the Engine does, also at a port that it chose; of another what it was told to."""
+        return self.bindings if self.published is None else self.published
+
+    def as_published(self) -> Container:
+        """The same, as if it had been told to publish exactly what it does."""
+        return replace(self, bindings=self.ports)
 
     @property
     def ours(self) -> bool:
@@ -197,6 +226,12 @@ def _bindings(ports: dict[str, Any]) -> tuple[Binding, ...]:
     return tuple(found)
 
 
+def _published(ports: dict[str, Any]) -> tuple[Binding, ...]:
+    """A port that the Engine opened for both families is one, as it was asked for."""
+    found = _bindings(ports)
+    return tuple(one for one in found if one.host_ip != "::" or Binding("0.0.0.0", one.host_port, one.container_port) not in found)
+
+
 def _endpoints(networks: dict[str, Any], own: tuple[str, str], up: bool = False) -> tuple[Endpoint, ...]:
     """own: the container's name and id. Before API 1.45 the Engine lists the short id among the aliases, Compose asks for the name.
 
@@ -264,6 +299,7 @@ def _labels(raw: dict[str, str] | None) -> dict[str, str]:
 def container_from_inspect(raw: dict[str, Any]) -> Container:
     """From ``GET /containers/{id}/json`` (Engine API 1.41 and later)."""
     state, config, host = raw["State"], raw["Config"], raw["HostConfig"]
+    binds, up = [m for m in raw.get("Mounts") or [] if m.get("Type") == "bind"], state["Status"] in ("running", "paused")
     return Container(
         id=raw["Id"],
         name=raw["Name"].lstrip("/"),
@@ -279,13 +315,11 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         pid=state.get("Pid", 0),
         labels=_labels(config.get("Labels")),
         env=split_env(config.get("Env")),
-        endpoints=_endpoints(
-            raw["NetworkSettings"]["Networks"], (raw["Name"].lstrip("/"), raw["Id"]), state["Status"] in ("running", "paused")
-        ),
+        endpoints=_endpoints(raw["NetworkSettings"]["Networks"], (raw["Name"].lstrip("/"), raw["Id"]), up),
         bindings=_bindings(host.get("PortBindings")),
         volumes=tuple(m["Name"] for m in raw.get("Mounts") or [] if m.get("Type") == "volume"),
         command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
-        binds=tuple(m["Source"] for m in raw.get("Mounts") or [] if m.get("Type") == "bind"),
+        binds=tuple(m["Source"] for m in binds),
         auto_remove=bool(host.get("AutoRemove")),
         extra_hosts=tuple(host.get("ExtraHosts") or ()),
         oom_killed=bool(state.get("OOMKilled")),
@@ -294,6 +328,8 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         created_at=raw.get("Created", ""),
         links=_links(host.get("Links")),
         grace=10 if config.get("StopTimeout") is None else config["StopTimeout"],
+        published=_published(raw["NetworkSettings"].get("Ports") or {}) if up else None,
+        mounts=tuple(Mount(m["Source"], m.get("Destination", ""), m.get("RW", True)) for m in binds),
     )
 
 

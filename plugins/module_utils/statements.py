@@ -52,6 +52,7 @@ def of_service(one: Mapping[str, Any], service: Service | None) -> list[Statemen
         "ports": ", ".join(one["ports"]) or "none published",
         "restart policy": one["restart_policy"],
         "volumes": ", ".join(one["volumes"]) or "none",
+        "directories and files of the host": ", ".join(one["mounts"]) or "none",
     }
     statements = [Statement(about, what, value, INSPECT) for what, value in found.items()]
     statements += [of_place(one["name"], network, place) for network, place in sorted(one["networks"].items())]

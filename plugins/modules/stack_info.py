@@ -101,7 +101,7 @@ containers:
       description: Network → C(address) at this moment and C(names).
       type: dict
     ports:
-      description: What it publishes.
+      description: What it publishes. Of one that runs what Docker does at this moment, of another what it was told to.
       type: list
       elements: str
       sample: ["127.0.0.1:6379 → 6379/tcp"]
@@ -109,6 +109,11 @@ containers:
       description: Names of its volumes.
       type: list
       elements: str
+    mounts:
+      description: Directories and files of the host that are mounted.
+      type: list
+      elements: str
+      sample: ["/srv/data → /data", "/etc/app.conf → /app.conf (read-only)"]
     needs:
       description: What it cannot work without, where it is declared.
       type: list

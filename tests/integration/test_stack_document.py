@@ -165,3 +165,22 @@ def test_who_is_not_declared_stands_apart(project: Project, stranger: bool) -> N
     result = document(project)
     assert (name in [row["name"] for row in result.output["document"]["strangers"]]) == stranger
     assert project.called("one") in [row["name"] for row in result.output["document"]["services"]]
+
+
+def test_ports_that_the_engine_chose_and_directories_of_the_host_are_told(project: Project, tmp_path: Path) -> None:
+    project.do(project.service("one"))
+    name = project.called("odd")
+    mounts = ("-v", f"{tmp_path}:/kept:ro")
+    docker("run", "-d", "--init", "--name", name, "-p", "6379", *mounts, "--network", project.network, image("redis"), "sleep", "600")
+    port = docker("port", name, "6379/tcp").splitlines()[0].rpartition(":")[2]
+    first = document(project)
+    [row] = [row for row in first.output["document"]["strangers"] if row["name"] == name]
+    told = {fact["what"]: fact["value"] for fact in row["facts"]}
+    assert (told["ports"], told["directories and files of the host"]) == (
+        f"0.0.0.0:{port} → 6379/tcp",
+        f"{tmp_path} → /kept (read-only)",
+    )
+    assert mine(document(project), project) == []
+    claims = {"text": f"| Container | Port |\n|---|---|\n| {name} | {port} |\n", "network": project.network}
+    audited = run_module("document_audit", {**claims, "project_dir": str(project.directory)})
+    assert [one["verdict"] for one in audited.output["claims"] if one["kind"] == "port"] == ["true"], audited.text

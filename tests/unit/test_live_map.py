@@ -48,6 +48,7 @@ def test_everything_that_runs_whoever_has_made_it() -> None:
         "networks": {"net": {"address": "10.0.0.2", "names": ["cache", "one"]}},
         "ports": ["127.0.0.1:80 → 80/tcp"],
         "volumes": [],
+        "mounts": [],
         "needs": ["two"],
     }
     assert [(n["name"], n["containers"], n["created_on"]) for n in live_map.networks(state)] == [("net", ["one"], ["one"]), ("old", [], [])]

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.auren.stack.plugins.module_utils import image_plan, model, network_plan
+from ansible_collections.auren.stack.plugins.module_utils import image_plan, live_map, model, network_plan
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError, raise_together
 from ansible_collections.auren.stack.plugins.module_utils.image_plan import Planner, Questions, Recipe, Wanted, bases_digest
 from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Image, Network
@@ -295,6 +295,41 @@ def test_a_container_as_the_engine_describes_it() -> None:
     assert found.endpoint("net") == model.Endpoint("net", "n", "10.0.0.2", ())
     assert found.endpoint("other") is None
     assert found.origin() == "by hand"
+
+
+BOTH = [{"HostIp": "0.0.0.0", "HostPort": "32768"}, {"HostIp": "::", "HostPort": "32768"}]
+SIX = [{"HostIp": "::1", "HostPort": "81"}, {"HostIp": "::", "HostPort": "82"}]
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "open_now", "ports"),
+    [
+        ("running", {}, {"80/tcp": BOTH, "90/tcp": None}, ["0.0.0.0:32768 → 80/tcp"]),
+        ("paused", {"80/tcp": [{"HostIp": "", "HostPort": "0"}]}, {"80/tcp": BOTH}, ["0.0.0.0:32768 → 80/tcp"]),
+        ("running", {}, {"80/tcp": SIX}, ["[::1]:81 → 80/tcp", "[::]:82 → 80/tcp"]),
+        ("running", {"80/tcp": BOTH}, {}, []),
+        ("exited", {"80/tcp": [{"HostIp": "", "HostPort": "0"}]}, {}, ["0.0.0.0:a free port → 80/tcp"]),
+        ("exited", {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8000-8003"}]}, {}, ["127.0.0.1:8000-8003 → 80/tcp"]),
+        ("exited", {"80/tcp": [{"HostPort": "80"}, {"HostPort": "8080"}]}, {}, ["0.0.0.0:80 → 80/tcp", "0.0.0.0:8080 → 80/tcp"]),
+    ],
+)
+def test_one_that_runs_publishes_what_the_engine_does(state: str, asked: Any, open_now: Any, ports: list[str]) -> None:
+    """The planner compares what it was told to all the same."""
+    networks = {**INSPECTED["NetworkSettings"], "Ports": open_now}
+    raw = {**INSPECTED, "State": {"Status": state}, "HostConfig": {"PortBindings": asked}, "NetworkSettings": networks}
+    found = model.container_from_inspect(raw)
+    assert sorted(live_map.told_ports(found)) == ports
+    assert found.bindings == model.container_from_inspect({**raw, "State": {"Status": "exited"}}).bindings
+    assert found.as_published().bindings == found.ports
+
+
+def test_what_of_the_host_is_mounted_says_where() -> None:
+    mounts = [
+        {"Type": "bind", "Source": "/x", "Destination": "/data", "RW": True},
+        {"Type": "bind", "Source": "/y", "Destination": "/y.conf", "RW": False},
+    ]
+    found = model.container_from_inspect({**INSPECTED, "Mounts": mounts})
+    assert [str(one) for one in found.mounts] == ["/x → /data", "/y → /y.conf (read-only)"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ansible_collections.auren.stack.plugins.module_utils import document, live_
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
 from ansible_collections.auren.stack.plugins.module_utils.live_map import Remark
-from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Endpoint, Network
+from ansible_collections.auren.stack.plugins.module_utils.model import Binding, Endpoint, Mount, Network
 
 from tests.unit.builders import container, foreign, image, service
 
@@ -47,7 +47,7 @@ def facts(found: dict[str, Any], name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_a_service_is_told_with_all_that_was_seen() -> None:
-    found, _known = told(reading(one(volumes=("v",))))
+    found, _known = told(reading(one(volumes=("v",), mounts=(Mount("/etc/one", "/one", False), Mount("/d", "/data")))))
     assert {what: value for what, (value, _since) in facts(found, "one").items()} == {
         "image": "img:1",
         "image id": "sha256:1",
@@ -56,6 +56,7 @@ def test_a_service_is_told_with_all_that_was_seen() -> None:
         "ports": "127.0.0.1:80 → 80/tcp",
         "restart policy": "always",
         "volumes": "v",
+        "directories and files of the host": "/d → /data, /etc/one → /one (read-only)",
         "on net": "10.0.0.2, as cache, one",
         "purpose": "Keeps things",
         "needs": "two",
@@ -173,5 +174,5 @@ def test_every_statement_is_of_something_that_live_map_tells() -> None:
     [row] = live_map.containers(HostState((one(),), (NET,)), SERVICES, {})
     assert set(row) - {"restarts", "role"} == {
         *("name", "id", "image_id", "made", "image", "digests", "stands_in", "state", "health"),
-        *("restart_policy", "networks", "ports", "volumes", "needs"),
+        *("restart_policy", "networks", "ports", "volumes", "mounts", "needs"),
     }
