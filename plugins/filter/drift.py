@@ -13,7 +13,8 @@ description:
   - Puts together what M(auren.stack.compose_project) would change, and what M(auren.stack.stack_info) found that nobody declared.
   - What is no matter of the declaration (a service that is not healthy, a disk that is full) is none; the checks tell of it.
   - What a takeover kept until C(cleanup) is none either.
-positional: _input, live, images, network, host
+  - A service that is declared on the host, and in the inventory no longer, is.
+positional: _input, live, images, network, host, declared
 options:
   _input:
     description: Result of M(auren.stack.compose_project) in check mode, also a failed one.
@@ -36,6 +37,10 @@ options:
     description: Name of the host.
     type: str
     required: true
+  declared:
+    description: Names of all services that the inventory declares. Left out where only some of them were declared in this play.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""
@@ -102,24 +107,48 @@ def _named(differ: Mapping[str, Sequence[str]], of: int) -> list[str]:
     return [f"{len(differ)} of {of} services {'differs' if len(differ) == 1 else 'differ'} ({'; '.join(told)})"]
 
 
-def drift(result: Mapping[str, Any], live: Mapping[str, Any], images: Sequence[str], network: str, host: str) -> dict[str, Any]:
-    """All of it. A plan that is refused is drift: the reasons are the lines."""
+def _dropped(result: Mapping[str, Any], live: Mapping[str, Any], declared: Sequence[str] | None) -> list[str]:
+    """Services that the host has from an earlier declaration, and that the present one does not name."""
+    on_host = {one["name"] for one in live["containers"] if one["role"]} | {one["service"] for one in result.get("services") or []}
+    return [] if declared is None else sorted(on_host - set(declared))
+
+
+def _way_out(name: str) -> str:
+    return f"{name} is no longer declared: declare it again, or remove it with auren.stack.compose_project (state: absent, names: [{name}])"
+
+
+def drift(
+    result: Mapping[str, Any],
+    live: Mapping[str, Any],
+    images: Sequence[str],
+    network: str,
+    host: str,
+    declared: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """All of it. A plan that is refused is drift: the reasons are the lines. declared: all that the inventory declares; None: not known."""
     planned = list(result.get("changes") or [])
     created = {one["target"] for one in planned if one["kind"] == "create"}
-    names = sorted({one["name"] for one in live["containers"] if one["role"]} | created)
+    dropped = _dropped(result, live, declared)
+    names = sorted(({one["name"] for one in live["containers"] if one["role"]} | created) - set(dropped))
     differ = _services(planned, live, names, network)
     others = [f"{one['kind']} {one['target']}: {one['cause']}" for one in planned if not _owner(one, names)]
     forbidden = str(result.get("msg", "")).splitlines() if result.get("failure") else []
     unknown = [one["line"] for one in live["findings"] if one["kind"] in ("unknown", "superfluous")]
-    files = [one["line"] for one in live["findings"] if one["kind"] == "file" and one["target"] not in names]
+    files = [one["line"] for one in live["findings"] if one["kind"] == "file" and one["target"] not in (*names, *dropped)]
     kept = {one["target"] for one in live["findings"] if one["kind"] == "kept"}
     networks = [f"the network {name} is not declared" for name in strange_networks(live["networks"], network) if name not in kept]
-    parts = _named(differ, len(names)) + _count(len(others), "other difference") + _count(len(images), "image")
+    parts = _named(differ, len(names))
+    parts += [f"{len(dropped)} no longer declared ({', '.join(dropped)})"] if dropped else []
+    parts += _count(len(others), "other difference") + _count(len(images), "image")
     parts += _count(len(files), "unknown file") + _count(len(unknown), "unknown container") + _count(len(networks), "unknown network")
     parts += [f"site would refuse: {forbidden[0]}"] if forbidden else []
     lines = [f"{name}: {told}" for name, all_told in differ.items() for told in all_told]
     line = f"{host} drifted: {', '.join(parts)}" if parts else f"{host} is as declared: {len(names)} services"
-    return {"drifted": bool(parts), "line": line, "lines": [*lines, *others, *images, *files, *unknown, *networks, *forbidden]}
+    return {
+        "drifted": bool(parts),
+        "line": line,
+        "lines": [*lines, *map(_way_out, dropped), *others, *images, *files, *unknown, *networks, *forbidden],
+    }
 
 
 class FilterModule:

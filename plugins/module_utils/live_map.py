@@ -13,7 +13,15 @@ from ansible_collections.auren.stack.plugins.module_utils.container_checks impor
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, Listed, Wish
 from ansible_collections.auren.stack.plugins.module_utils.journal import Run
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_OFFLINE, LABEL_STANDS_IN, Binding, Container, Image, Network
+from ansible_collections.auren.stack.plugins.module_utils.model import (
+    LABEL_OFFLINE,
+    LABEL_SERVICE,
+    LABEL_STANDS_IN,
+    Binding,
+    Container,
+    Image,
+    Network,
+)
 from ansible_collections.auren.stack.plugins.module_utils.topology import PREDEFINED
 
 
@@ -42,7 +50,7 @@ def _container(one: Container, service: Service | None, image: Image | None) -> 
         "id": one.id[:12],
         "image_id": one.image_id,
         "role": service.role if service else "",
-        "made": "by auren.stack" if one.ours else one.origin(),
+        "made": "by auren.stack" if one.as_made else "with the labels of auren.stack" if one.ours else one.origin(),
         "image": one.image,
         "digests": list(image.digests) if image else [],
         "stands_in": labels.get(LABEL_STANDS_IN, "") if LABEL_OFFLINE in labels else "",
@@ -119,12 +127,10 @@ def _kept(state: HostState, runs: Sequence[Run]) -> Iterator[Remark]:
 
 def _unknown(state: HostState, services: Mapping[str, Service], told: set[str]) -> Iterator[Remark]:
     for one in sorted(state.containers, key=lambda c: c.name):
-        if one.name not in services and not one.ours and one.name not in told:
+        if one.name not in services and not one.as_made and one.name not in told:
+            copied = f"has the labels of {one.labels[LABEL_SERVICE]}, as a copy has," if one.ours else f"was made {one.origin()}"
             yield Remark(
-                "unknown",
-                one.name,
-                "warn",
-                f"{one.name} ({one.image}, {one.state}) was made {one.origin()} and is not declared: it is left alone",
+                "unknown", one.name, "warn", f"{one.name} ({one.image}, {one.state}) {copied} and is not declared: it is left alone"
             )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,10 @@ class Container:
     health: "" when it has no health check, else starting, healthy or unhealthy.
     bindings: what it was told to publish. published: what the Engine publishes of it at this moment; None where it does not run or that is
     not known.
-    env, command, binds (paths on the host that are mounted), mounts (the same with where they are in it), writes (directories on the host that it may write to), auto_remove,
-    grace (seconds between asking it to end and killing it), extra_hosts, oom_killed, created_at, aliases, links (``name:alias`` of others,
-    by ``docker run --link``), upper (the directory on the host with what differs from its image, where its storage driver has one): only
-    known after a full inspect.
+    env, command, binds (paths on the host that are mounted), mounts (the same with where they are in it), writes (directories on the host
+    that it may write to), auto_remove, grace (seconds between asking it to end and killing it), extra_hosts, oom_killed, created_at,
+    aliases, links (``name:alias`` of others, by ``docker run --link``), upper (the directory on the host with what differs from its image,
+    where its storage driver has one): only known after a full inspect.
     """
 
     id: str
@@ -128,6 +129,21 @@ class Container:
     @property
     def ours(self) -> bool:
         return LABEL_SERVICE in self.labels
+
+    @property
+    def as_made(self) -> bool:
+        """Ours, and called as its service, or for the moment as Compose calls one that is to take another's place.
+
+        An image of ``docker commit`` keeps the labels, so what somebody makes of it has them, too.
+        """
+        label = self.labels.get(LABEL_SERVICE, "")
+        return self.ours and (self.name == label or self.for_the_moment)
+
+    @property
+    def for_the_moment(self) -> bool:
+        """Called as Compose calls one of ours until it has the other's place: ``<the other's short id>_<its service>``."""
+        label = self.labels.get(LABEL_SERVICE, "")
+        return bool(label) and bool(re.fullmatch("[0-9a-f]{12}_" + re.escape(label), self.name))
 
     def belongs(self, project: str) -> bool:
         """Ours, and of this Compose project: one host may have two."""

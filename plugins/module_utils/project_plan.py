@@ -165,7 +165,7 @@ def drifted_environment(service: Service, container: Container, values: Mapping[
 def leftovers(names: Collection[str], house: House, observed: Observed) -> list[Container]:
     """Containers that Compose made for these services under a name for the moment, and that a run which was cut off left behind."""
     ours = (c for c in observed.snapshot.containers if c.belongs(house.project) and c.labels[LABEL_SERVICE] in names)
-    return [c for c in ours if c.name != c.labels[LABEL_SERVICE] and not c.alive]
+    return [c for c in ours if c.for_the_moment and not c.alive]
 
 
 def forgotten(names: Collection[str], snapshot: Snapshot) -> list[Operation]:

@@ -72,6 +72,16 @@ def test_a_failed_verification_and_drift_are_one_message(project: Project, tmp_p
     assert "localhost drifted: 1 of 1 services differ" in last
 
 
+@pytest.mark.parametrize(("words", "told"), [((), True), (("--tags", "redis"), False), (("--skip-tags", "neuros"), False)])
+def test_a_service_that_the_inventory_dropped_is_drift(project: Project, tmp_path: Path, words: tuple[str, ...], told: bool) -> None:
+    """Not where only some were declared: then nobody knows."""
+    project.do(project.service("one"))
+    values = {"auren_services": [], "pwa_enabled": False, "auren_drift": True, "auren_verify_level": "basic", "auren_declared": []}
+    done = play(project, tmp_path, "playbooks/verify.yml", *words, **values)
+    line = f"1 no longer declared ({project.called('one')})"
+    assert (line in done.stdout) == told, done.stdout
+
+
 def test_a_stack_that_was_stopped_is_not_said_to_run(project: Project, tmp_path: Path) -> None:
     project.do(project.service("one"))
     done = play(project, tmp_path, "playbooks/down.yml")

@@ -49,6 +49,26 @@ def test_what_runs_and_what_is_remarkable(new_project: Any, tmp_path: Path) -> N
     assert set(mine) == {("twice_alias", one), ("edited", one), ("superfluous", stranger)}
 
 
+def test_a_copy_with_the_labels_of_a_service_is_told_and_left_alone(new_project: Any, tmp_path: Path) -> None:
+    """Of `docker commit`, which keeps them; running, and stopped, when it looks like what a killed Compose left."""
+    with new_project(tmp_path) as project:
+        service = project.service("one")
+        project.do(service)
+        copy = project.called("copy")
+        try:
+            docker("commit", project.called("one"), f"{copy}:latest")
+            docker("run", "-d", "--init", "--name", copy, "--network", "none", f"{copy}:latest", "sleep", "600")
+            result = run_module("stack_info", {"project_dir": str(project.directory)})
+            [line] = [one["line"] for one in result.output["findings"] if one["target"] == copy]
+            assert line.startswith(f"{copy} ({copy}:latest, running) has the labels of {project.called('one')}, as a copy has, ")
+            docker("stop", "-t", "0", copy)
+            assert project.do(service).actions == []
+            assert docker("ps", "-aq", "--filter", f"name=^{copy}$")
+        finally:
+            docker("rm", "-f", "-v", copy, check=False)
+            docker("rmi", f"{copy}:latest", check=False)
+
+
 def test_what_was_changed_by_hand(new_project: Any, tmp_path: Path) -> None:
     """`docker update`, Compose called on an edited fragment, and files that nobody declared: each is told until it is taken back."""
     with new_project(tmp_path) as project:

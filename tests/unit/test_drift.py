@@ -118,6 +118,21 @@ def test_one_line_for_each_kind(name: str) -> None:
     assert bool(found["lines"]) == found["drifted"]
 
 
+@pytest.mark.parametrize("refused", [{}, {"failure": {"kind": "port_taken"}, "msg": "port 80 is taken"}])
+def test_what_the_inventory_dropped_is_told_where_all_of_it_was_declared(refused: dict[str, Any]) -> None:
+    """Also one whose container is gone already; the plan of the others knows of it from the host."""
+    result = {**planned(), "services": [{"service": name} for name in ("auren-redis", "auren-kafka", "auren-gone") if not refused]}
+    found = drift({**result, **refused}, live(("file", "auren-kafka")), [], "net", "web", ["auren-redis"])
+    dropped = ["auren-kafka"] if refused else ["auren-gone", "auren-kafka"]
+    assert found["line"].startswith(f"web drifted: {len(dropped)} no longer declared ({', '.join(dropped)})")
+    assert found["lines"][: len(dropped)] == [
+        f"{name} is no longer declared: declare it again, or remove it with auren.stack.compose_project (state: absent, names: [{name}])"
+        for name in dropped
+    ]
+    assert drift(result, live(), [], "net", "web", ["auren-redis", "auren-kafka", "auren-gone"])["line"] == AS_DECLARED
+    assert drift(result, live(), [], "net", "web")["line"] == AS_DECLARED
+
+
 def test_many_services_are_counted_and_the_first_are_named() -> None:
     result = planned(*(("create", f"s{number}", "it is not there") for number in range(5)))
     found = drift(result, live(), [], "net", "web")

@@ -72,6 +72,21 @@ def test_drift_duplicates_strangers_and_addresses() -> None:
     ]
 
 
+@pytest.mark.parametrize(("name", "known"), [("one-copy", False), ("0123_one", False), ("0123456789ab_one", True), ("one-candidate", True)])
+def test_a_copy_with_the_labels_of_a_service_is_a_stranger(name: str, known: bool) -> None:
+    """``docker commit`` keeps labels. What Compose calls otherwise for a moment, and a candidate, are ours."""
+    label = name if name == "one-candidate" else "one"
+    found = live_map.remarks(
+        HostState((ONE, container(name, labels={"auren.stack.service": label}, **WELL)), (NET,)),
+        {"one": SERVICES["one"]},
+        {"one": Seen(ONE, (NET,), "sha256:1")},
+        "net",
+    )
+    assert [one.line for one in found if one.target == name] == (
+        [] if known else [f"{name} (img:1, running) has the labels of one, as a copy has, and is not declared: it is left alone"]
+    )
+
+
 KEPT = "one-replaced-20260101T000000Z"
 
 

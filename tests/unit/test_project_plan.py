@@ -97,12 +97,20 @@ def test_an_interrupted_run_is_seen_in_the_label_not_in_the_files(house: House) 
 
 def test_what_a_killed_run_left_is_removed_and_its_service_recreated(house: House) -> None:
     called, seen = converged(house, service("one", house))
-    left = container("0123_one", labels={LABEL_SERVICE: "one"}, state="created")
+    left = container("0123456789ab_one", labels={LABEL_SERVICE: "one"}, state="created")
     seen.snapshot = dataclasses.replace(seen.snapshot, containers=(*seen.snapshot.containers, left))
     assert actions(house, called, seen) == [
-        "remove container 0123_one: a run that was cut off left it behind",
+        "remove container 0123456789ab_one: a run that was cut off left it behind",
         "recreate one: a run was cut off while it replaced it",
     ]
+
+
+@pytest.mark.parametrize("name", ["one-copy", "copy_one", "0123_one", "0123456789ab_one-copy"])
+def test_a_copy_with_the_labels_of_a_service_is_nothing_that_a_run_left(house: House, name: str) -> None:
+    called, seen = converged(house, service("one", house))
+    copy = container(name, labels={LABEL_SERVICE: "one"}, state="exited")
+    seen.snapshot = dataclasses.replace(seen.snapshot, containers=(*seen.snapshot.containers, copy))
+    assert actions(house, called, seen) == []
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
