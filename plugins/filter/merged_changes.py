@@ -11,7 +11,7 @@ version_added: 0.1.0
 short_description: Records of changes, those of the host and those that the controller has already
 description:
   - A record that the controller has stays as it is and where it is; further ones of the host follow. So the file on the controller only
-    grows.
+    grows. Of a run that was written down before it was verified, the host's later record takes the place of the controller's.
 positional: _input, path
 options:
   _input:
@@ -42,6 +42,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.auren.stack.plugins.module_utils.changes import NOT_VERIFIED
 
 
 def kept(path: str) -> list[dict[str, Any]]:
@@ -57,9 +58,11 @@ def kept(path: str) -> list[dict[str, Any]]:
 
 def merged(records: Sequence[Mapping[str, Any]], path: str) -> list[Mapping[str, Any]]:
     """A run that was recorded by a controller alone, and later by the host, is one."""
-    known = kept(path)
-    seen = {one.get("run") for one in known}
-    return [*known, *(one for one in records if one["run"] not in seen)]
+    known: dict[Any, Mapping[str, Any]] = {one.get("run"): one for one in kept(path)}
+    for one in records:
+        if one["run"] not in known or known[one["run"]].get("verification") == NOT_VERIFIED:
+            known[one["run"]] = one
+    return list(known.values())
 
 
 class FilterModule:

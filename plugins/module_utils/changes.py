@@ -3,14 +3,16 @@
 """The records of changes: one JSON line a run that changed something, in ``<project>/.auren/changes.jsonl``, root only, append-only.
 
 A record says nothing that the journal of its run does not say, but for what was verified after it. So there is no second place in
-which changes are written down: whoever comes next adds the records of the runs that have none, also of those that were killed.
+which changes are written down: whoever comes next adds the records of the runs that have none, also of those that were killed. Who came
+while a run was still being verified wrote that it was not: its play adds a second line with the result, and the last line of a run counts.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -66,8 +68,16 @@ def line_of(record: Mapping[str, Any]) -> str:
     return json.dumps(record, sort_keys=True, ensure_ascii=False)
 
 
+def latest(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One a run, where its first line was: the last."""
+    return list({record["run"]: record for record in records}.values())
+
+
 def read(project: Path) -> list[dict[str, Any]]:
-    """All records, the oldest first; a line that was cut off by a full disk is passed over. Raises StackError for a file that is none."""
+    """All records, one a run, the oldest first; a line that was cut off by a full disk is passed over.
+
+    Raises StackError for a file that is none.
+    """
     path = changes_path(project)
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -82,7 +92,7 @@ def read(project: Path) -> list[dict[str, Any]]:
             continue
     if lines and not found:
         raise StackError(f"{path} holds no record of a change; move it away: it is begun anew", "changes", str(path))
-    return found
+    return latest(found)
 
 
 def unrecorded(project: Path, known: set[str]) -> list[Run]:
@@ -93,35 +103,51 @@ def unrecorded(project: Path, known: set[str]) -> list[Run]:
 
 
 def missing(project: Path, verified: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The records that are not written yet. verified: run → what was verified after it."""
-    known = {record["run"] for record in read(project)}
-    return [record_of(run, verified.get(run.id, "")) for run in unrecorded(project, known)]
+    """The records that are not written yet, and those that say of a run that it was not verified. verified: run → what was verified after
+    it."""
+    known = read(project)
+    late = [
+        {**record, "verification": verified[record["run"]]}
+        for record in known
+        if record.get("verification") == NOT_VERIFIED and verified.get(record["run"])
+    ]
+    return late + [record_of(run, verified.get(run.id, "")) for run in unrecorded(project, {record["run"] for record in known})]
 
 
-def add(project: Path, records: list[dict[str, Any]]) -> None:
-    """Write them, on the disk when this returns. Raises StackError when that is not possible."""
+def add(project: Path, verified: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Write what is ``missing``, on the disk when this returns, and return it. Two at once write no run twice.
+
+    Raises StackError when that is not possible.
+    """
     path = changes_path(project)
-    data = "".join(line_of(record) + "\n" for record in records).encode()
+    if not missing(project, verified):
+        return []
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, (b"\n" if torn else b"") + data)
-            os.fsync(handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            records = missing(project, verified)  # another one may have been here before
+            _append(handle, "".join(line_of(record) + "\n" for record in records).encode())
         finally:
             os.close(handle)
     except OSError as error:
         said = f"cannot write {path}: {error.strerror}; what was done is in the journal, and the next run writes it down"
         raise StackError(said, "changes", str(path), str(error)) from error
+    return records
+
+
+def _append(handle: int, data: bytes) -> None:
+    size = os.fstat(handle).st_size
+    torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+    if data:
+        os.write(handle, (b"\n" if torn else b"") + data)
+        os.fsync(handle)
 
 
 def close(project: Path) -> str:
     """Record at once what no verification follows, such as a run that failed; a warning when that is not possible."""
     try:
-        records = missing(project, {})
-        if records:
-            add(project, records)
+        add(project, {})
     except StackError as error:
         return error.message
     return ""

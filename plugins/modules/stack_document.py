@@ -15,7 +15,8 @@ description:
     the same. What came and went between two looks nobody saw.
   - Keeps a digest of each statement, and since when it was the same at each look, in C(.auren/known.json) below O(project_dir). It is
     written when something is new or another, and not else.
-  - Adds to C(.auren/changes.jsonl) a record of every run in the journal that has none.
+  - Adds to C(.auren/changes.jsonl) a record of every run in the journal that has none. Where the one of O(run) says that it was not
+    verified, because somebody wrote it down meanwhile, one with O(verification) follows; the last of a run counts.
 extends_documentation_fragment: [auren.stack.common, auren.stack.declared]
 options:
   checks:
@@ -129,17 +130,16 @@ def host_of(reading: Reading, project: Path) -> Host:
 def work(module: AnsibleModule) -> dict[str, Any]:
     params, project, begin = module.params, Path(module.params["project_dir"]), time.time()
     hidden = redactor(project)
-    added = changes.missing(project, {params["run"]: params["verification"]})
-    records = [*changes.read(project), *added]
+    verified = {params["run"]: params["verification"]}
     reading, known = reading_of(params, project), read_known(project)
     document, since = dated(parts(reading), known, changes.utc(begin))
     lines = commands(reading.services, host_of(reading, project))
     document["commands"] = [one for one in lines if not hidden.shows(one["line"])]
     new = statements.changed(known, since)
     actions = [f"write .auren/known.json: {len(new)} statements are new or changed"] if new else []
+    added = changes.missing(project, verified) if module.check_mode else changes.add(project, verified)
+    records = changes.latest([*changes.read(project), *added])
     actions += [f"add to .auren/changes.jsonl: {record['run']}" for record in added]
-    if added and not module.check_mode:
-        changes.add(project, added)
     if new and not module.check_mode:
         write_known(project, since)
     told = {"actions": actions, "document": document, "new": new, "records": records, "added": added}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ def test_each_run_has_one_record(tmp_path: Path) -> None:
         records = changes.missing(tmp_path, {})
         assert [record["run"] for record in records] == [journal.id]
         assert records[0]["verification"] == changes.NOT_VERIFIED
-        changes.add(tmp_path, records)
+        assert changes.add(tmp_path, {}) == records
         assert changes.missing(tmp_path, {}) == []
         assert len(changes.read(tmp_path)) == round_
     assert changes.changes_path(tmp_path).stat().st_mode & 0o777 == 0o600
@@ -77,12 +79,12 @@ def test_a_failed_run_is_recorded_at_once(tmp_path: Path) -> None:
 
 def test_the_file_only_grows_and_a_torn_line_costs_nothing(tmp_path: Path) -> None:
     begun(tmp_path).end("done")
-    changes.add(tmp_path, changes.missing(tmp_path, {}))
+    changes.add(tmp_path, {})
     path = changes.changes_path(tmp_path)
     before = path.read_bytes() + b'{"run": "torn'
     path.write_bytes(before)
     begun(tmp_path).end("done")
-    changes.add(tmp_path, changes.missing(tmp_path, {}))
+    changes.add(tmp_path, {})
     assert path.read_bytes().startswith(before + b"\n")
     assert len(changes.read(tmp_path)) == 2
 
@@ -93,3 +95,40 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     path.write_text("something\n")
     with pytest.raises(StackError, match="holds no record"):
         changes.read(tmp_path)
+
+
+def test_what_was_written_down_before_it_was_verified_says_so_in_the_end(tmp_path: Path) -> None:
+    """Somebody documents while `site` still verifies. The file only grows, and a result that is there stays."""
+    journals = [begun(tmp_path, kind) for kind in ("site", "connect")]
+    for journal in journals:
+        journal.end("done")
+    changes.add(tmp_path, {})
+    before = changes.changes_path(tmp_path).read_bytes()
+    [late] = changes.add(tmp_path, {journals[0].id: "all pass", "nobody": "x"})
+    assert (late["run"], late["verification"]) == (journals[0].id, "all pass")
+    assert changes.changes_path(tmp_path).read_bytes().startswith(before)
+    told = {one["run"]: one["verification"] for one in changes.read(tmp_path)}
+    assert told == {journals[0].id: "all pass", journals[1].id: changes.NOT_VERIFIED}
+    assert changes.add(tmp_path, {journals[0].id: "another"}) == []
+
+
+def test_two_who_write_at_once_write_a_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(tmp_path).end("done")
+    read, both, added = changes.read, threading.Barrier(2), []
+
+    def slow(project: Path) -> list[dict[str, Any]]:
+        found = read(project)
+        time.sleep(0.05)
+        return found
+
+    def write() -> None:
+        both.wait()
+        added.extend(changes.add(tmp_path, {}))
+
+    monkeypatch.setattr(changes, "read", slow)
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(added) == len(changes.changes_path(tmp_path).read_text().splitlines()) == 1
