@@ -18,7 +18,9 @@ from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HID
 SHORT = 4  # characters: what is shorter is hidden only where it is held, else every text would be in pieces
 WORD = 8  # characters: what is shorter is looked for as a whole word
 LINE = 12  # characters of a line of a value of several lines that is a secret by itself
-_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:(-----END [A-Z ]*PRIVATE KEY-----)|\Z)", re.DOTALL)
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----).*?(?:(-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----)|\Z)", re.DOTALL
+)
 _TOKENS = (  # of well-known shape, whoever holds them; each begins with plain letters, which is found fast
     re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),  # JSON Web Token, RFC 7519
     re.compile(r"sk-(?<!\wsk-)[\w-]{16,}"),
@@ -27,6 +29,15 @@ _TOKENS = (  # of well-known shape, whoever holds them; each begins with plain l
     re.compile(r"glpat-[\w-]{16,}"),
     re.compile(r"xox[abprs]-[\w-]{10,}"),
     re.compile(r"AKIA[0-9A-Z]{16}"),
+    re.compile(r"ASIA(?<!\wASIA)[0-9A-Z]{16}"),
+    re.compile(r"AIza[\w-]{35}"),
+    re.compile(r"sk_live_\w{16,}"),
+    re.compile(r"rk_live_\w{16,}"),
+    re.compile(r"glsa_\w{16,}"),
+    re.compile(r"dckr_pat_[\w-]{16,}"),
+    re.compile(r"hf_(?<!\whf_)[A-Za-z0-9]{30,}"),
+    re.compile(r"npm_(?<!\wnpm_)[A-Za-z0-9]{36}"),
+    re.compile(r"pypi-AgE[\w-]{20,}"),
 )
 # Without one of these, nothing in a line looks like a secret to ``hide``, which takes its time.
 _HINTS = (
@@ -36,6 +47,9 @@ _HINTS = (
     "-pw",
     "secret",
     "token",
+    "bearer",
+    "basic",
+    "jwt",
     "credential",
     "auth",
     "key",
@@ -131,10 +145,19 @@ class Redactor:
     def deep(self, value: Any) -> Any:
         """Every text in a value; those of a key that looks like a secret's as a whole."""
         if isinstance(value, Mapping):
+            value = self._entry(value)
             return {str(key): self.held(str(key), one) if isinstance(one, str) else self.deep(one) for key, one in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.deep(one) for one in value]
         return self.text(value) if isinstance(value, str) else value
+
+    def _entry(self, value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        """``{"name": "A_PASSWORD", "value": "…"}`` with its value hidden; anything else as it is."""
+        names = {str(key).lower(): key for key in value}
+        name, told = value.get(names.get("name", names.get("key"))), value.get(names.get("value"))
+        if not isinstance(name, str) or not isinstance(told, str):
+            return value
+        return {**value, names["value"]: self.held(name, told)}
 
     def known_in(self, value: Any) -> Any:
         """Every text in a value, without the known values alone."""

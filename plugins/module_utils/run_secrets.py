@@ -15,7 +15,8 @@ from ansible_collections.auren.stack.plugins.module_utils import secrets
 
 HIDDEN = "****"
 _SECRET_WORDS = re.compile(
-    r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN(?!IZ)|CREDENTIAL|JAAS|BASIC_?AUTH|(^|_)DSN(_|$)|(^|_)(PASS|PW|AUTH)$|_PWD$"
+    r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN(?!IZ)|CREDENTIAL|JAAS|BASIC_?AUTH|(^|_)DSN(_|$)|(^|_)(PASS|PW|AUTH|JWT|AUTHORIZATION)$|_PWD$"
+    r"|(?<!COM)(?<!BY)(?<!SUR)(?<!TRES)PASS$|(^|_)AUTH_HEADERS?$|WEBHOOK(_UR[IL])?$"
     r"|(API|PRIVATE|ACCESS|ENCRYPTION|SIGNING|MASTER|SESSION|ACCOUNT|SHARED)_?KEY"
     # Any other …_KEY, but one of data, one that everybody may know (Python's images have GPG_KEY), and SandboxKey, a path of the Engine's.
     r"|(^|_)(?!(PRIMARY|FOREIGN|UNIQUE|PARTITION|SHARD|SORT|RANGE|GROUP|MESSAGE|CACHE|PUBLIC|PUBLISHABLE|GPG|PGP|SANDBOX)_KEY$)[A-Z0-9]+_KEY$"
@@ -27,10 +28,17 @@ _URL_PASSWORD = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/?#:@,]*:)([^\s/?#]+
 # The same with what belongs encoded into a URL; a port and a path are none.
 _LOOSE_URL = re.compile(r"://[^\s/?#:@]*:(?!\d{1,5}(?:[/?#,\s]|$))[^\s]*@")
 _WORD = r"""(?:"(?:\\.|[^"\\])*"?|'[^']*'?|(?:\\.|[^\s'"\\])+)+"""
-_FLAG_WORDS = r"pass|pwd|secret|token|credential|auth|(?:api|access|private)[-_]?key|dsn"
+_FLAG_WORDS = r"pass|pwd|secret|token|credential|auth(?!ors?\b)|(?:api|access|private|account)[-_]?key|dsn"
 _QUOTED = re.compile(  # a value in JSON, also in JSON that is a text in JSON, and in a dict of Python
-    rf"""(?i)((\\*["'])[\w.-]*(?:{_FLAG_WORDS})[\w.-]*\2\s*:\s*)(\\*["'])(?!\3).*?(?<!\\)\3"""
+    rf"""(?i)((\\*["'])[\w.-]*(?:{_FLAG_WORDS})[\w.-]*\2\s*:\s*(?:\[\s*)?)(\\*["'])(?!\3).*?(?<!\\)\3"""
 )
+_ENTRY = re.compile(  # {"name": "A_PASSWORD", "value": "…"}
+    rf"""(?i)((\\*["'])(?:name|key)\2\s*:\s*\2[\w.-]*(?:{_FLAG_WORDS})[\w.-]*\2\s*,\s*\2value\2\s*:\s*)(\\*["'])(?!\3).*?(?<!\\)\3"""
+)
+_PAIR = re.compile(  # a header as a list or a tuple, also of bytes
+    rf"""(?i)([\[(]\s*b?(\\*["'])[\w.-]*(?:{_FLAG_WORDS})[\w.-]*\2\s*,\s*b?)(\\*["'])(?!\3).*?(?<!\\)\3(?=\s*[\])])"""
+)
+_URL_TOKEN = re.compile(r"(://)(?=[^\s/?#:@]*\d)[^\s/?#:@*]{12,}(?=@)")  # a user's name is seldom that long and has a number in it
 # What only sounds like one: how initdb has users log in, where Java's login configuration is, a limit of a language model.
 _HARMLESS = (
     r"(?!--auth(?:-local|-host)?[=\s](?:scram-sha-256|md5|trust|peer|ident|reject)\b"
@@ -41,6 +49,11 @@ _SECRET_JOINED = re.compile(rf"(?is)(-{{0,2}}[\w.-]*(?:{_FLAG_WORDS})[\w.-]*=)(.
 _SECRET_DIRECTIVE = re.compile(r"(?i)requirepass|masterauth")
 _SHOWN = (  # what is before a secret in a command, and the secret
     re.compile(r"(?i)(authorization\s*[:=]\s*(?:(?:bearer|basic|token)\s+)?)([^\s'\"]+)"),
+    re.compile(r"""(?i)(\\*["']bearer\s+)([^\s"'\\]+)(?=\\*["'])"""),
+    re.compile(r"(\b[Bb](?:earer|EARER)\s+)(?=[\w.~+/=-]*(?:\d|[a-z][A-Z]))([\w.~+/=-]{8,})"),
+    re.compile(r"(\b[Bb](?:asic|ASIC)\s+)(?=[\w+/]{0,80}(?:\d|=|[a-z][A-Z]\w{0,80}[a-z][A-Z]))([\w+/=-]{12,})"),
+    re.compile(r"(?i)(://(?:hooks\.[\w.-]+|discord(?:app)?\.com/api/webhooks)/)([^\s'\"]+)"),
+    re.compile(rf"(?i)((?<![\w.-])jwt\s*=\s*)({_WORD})"),
     re.compile(rf"(?i)((?<![\w-]){_HARMLESS}-{{1,2}}[\w.-]*(?:{_FLAG_WORDS})[\w.-]*(?:\s*=\s*|\s+))({_WORD})"),
     re.compile(rf"(?i)((?<![\w.-])(?<!://){_HARMLESS}[\w.-]*(?:{_FLAG_WORDS})[\w.-]*\s*[=:]\s*)({_WORD})"),
     re.compile(rf"(?i)(\b(?:requirepass|masterauth|(?:identified\s+by|password)(?=\s+['\"]))\s+)({_WORD})"),
@@ -82,8 +95,10 @@ def hide(text: str, known: Iterable[str] = ()) -> str:
     """The text without what looks like a secret in it, and without these values wherever they are."""
     for value in sorted((one for one in set(known) if len(one) > 3), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
-    text = _QUOTED.sub(rf"\1\3{HIDDEN}\3", text)
+    for quoted in (_QUOTED, _ENTRY, _PAIR):
+        text = quoted.sub(rf"\1\3{HIDDEN}\3", text)
     text = _URL_PASSWORD.sub(rf"\1{HIDDEN}", text)
+    text = _URL_TOKEN.sub(rf"\1{HIDDEN}", text)
     text = _LOOSE_URL.sub(f"://{HIDDEN}@", text) if _LOOSE_URL.search(text.replace(f"{HIDDEN}@", "")) else text
     for pattern in _SHOWN:
         text = pattern.sub(rf"\g<1>{HIDDEN}", text)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import json
+from pathlib import Path
 from typing import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils.redaction import Redactor, started_with
+
+from tests.leaks import leaks
 
 HEAD, TAIL = "CANARY7f3a9c", "9c3a7fYRANAC"
 VALUE = HEAD + """ $a ${HOME} 'q' "r" #s \\t @u:v/w %41 &y=z é\n""" + TAIL
@@ -73,6 +76,21 @@ def test_a_short_value_is_hidden_as_a_word_and_does_not_tear_names_apart() -> No
         "config set requirepass {0}",
         "api_key: {0}",
         "GET /hook?token={0} 200",
+        '"Authorization":["Bearer {0}"]',
+        '"X-Api-Key": [ "{0}" ]',
+        '["authorization","Bearer {0}"]',
+        "headers [(b'host', b'x'), (b'authorization', b'Bearer {0}')]",
+        r"{{\"headers\":[[\"x-api-key\",\"{0}\"]]}}",
+        "sent Bearer {0} to it",
+        "it had basic {0}",
+        '{{"name":"POSTGRES_PASSWORD","value":"{0}"}}',
+        r"[{{\"Name\": \"API_KEY\", \"Value\": \"{0}\"}}]",
+        "cloning https://{0}@git.example.com/a",
+        "AUTH_HEADER=Bearer {0}",
+        "DBPASS={0}",
+        "JWT={0}",
+        "DefaultEndpointsProtocol=https;AccountName=a;AccountKey={0}",
+        "posting to https://hooks.example.com/services/{0}",
     ],
 )
 def test_what_looks_like_a_secret_is_hidden_though_nobody_knows_it(line: str) -> None:
@@ -81,11 +99,52 @@ def test_what_looks_like_a_secret_is_hidden_though_nobody_knows_it(line: str) ->
     assert "****" in shown
 
 
+LONG = "abcdefghij0123456789ABCDEFGHIJ"
+
+
 @pytest.mark.parametrize(
-    "token", ["sk-proj-abcdefghijklmnop1234", "ghp_abcdefghijklmnop1234", "AKIAABCDEFGHIJKLMNOP", "eyJhbGciOiJI.eyJzdWIiOiIx.sig"]
+    "token",
+    [
+        *("sk-proj-abcdefghijklmnop1234", f"ghp_{LONG}", "AKIAABCDEFGHIJKLMNOP", "ASIAABCDEFGHIJKLMNOP"),
+        *("eyJhbGciOiJIUzI1.eyJzdWIiOiIxIn0.sig", f"github_pat_{LONG}", f"glpat-{LONG}", f"xoxb-{LONG}", f"glsa_{LONG}_0a1b2c3d"),
+        *(
+            f"dckr_pat_{LONG}",
+            f"AIza{LONG}-abcd",
+            f"sk_live_{LONG}",
+            f"rk_live_{LONG}",
+            f"hf_{LONG}",
+            f"npm_{LONG}abcdef",
+            f"pypi-AgE{LONG}",
+        ),
+    ],
 )
 def test_tokens_of_known_shape_are_hidden(token: str) -> None:
+    """And found where none may be."""
     assert Redactor([]).text(f"sent {token} today") == "sent **** today"
+    assert leaks(Path("x"), f"sent {token} today".encode()) == ["x:1: a token"]
+
+
+def test_a_private_key_of_pgp_is_one() -> None:
+    begin, end = "-----BEGIN PGP PRIVATE KEY BLOCK-----", "-----END PGP PRIVATE KEY BLOCK-----"
+    assert Redactor([]).text(f"a\n{begin}\nabc\n{end}\nb") == f"a\n{begin}****{end}\nb"
+    assert leaks(Path("x"), begin.encode()) == ["x:1: a private key"]
+
+
+def test_an_entry_of_a_list_is_hidden_by_its_name() -> None:
+    told = {"Env": [{"value": "ab1", "name": "DBPASS"}, {"Name": "PORT", "Value": "80"}, {"value": 3, "name": "A_TOKEN"}]}
+    hidden = {"Env": [{"value": "****", "name": "DBPASS"}, {"Name": "PORT", "Value": "80"}, {"value": 3, "name": "A_TOKEN"}]}
+    assert Redactor([]).deep(told) == hidden
+
+
+@pytest.mark.parametrize(
+    "line", ["AUTH_HEADER=Bearer x", "DBPASS=x", "JWT=x", "SLACK_WEBHOOK_URL=https://hooks.example.com/x", "A_AUTHORIZATION=x"]
+)
+def test_a_variable_is_hidden_by_its_key(line: str) -> None:
+    assert Redactor([]).variable(line) == f"{line.partition('=')[0]}=****"
+
+
+def test_a_connection_string_keeps_who_is_meant() -> None:
+    assert Redactor([]).variable("STORAGE=AccountName=me;AccountKey=Qx7==") in ("STORAGE=****", "STORAGE=AccountName=me;AccountKey=****")
 
 
 @pytest.mark.parametrize(
@@ -95,6 +154,11 @@ def test_tokens_of_known_shape_are_hidden(token: str) -> None:
         "task-abcdefghijklmnopqrstuv of http://auren-redis-exporter:9121/metrics",
         "psql: FATAL: no pg_hba.conf entry for host 172.19.0.9, user auren, database auren",
         "KAFKA_BOOTSTRAP_SERVERS=auren-kafka:9092",
+        "the bearer of news, a bearer authentication/authorization and Bearer errors.",
+        'the "basic settings" of a basic PostgreSQL, BASIC authentication',
+        "ssh://git@git.example.com/a and https://someone@git.example.com/a",
+        '{"name": "LOG_LEVEL", "value": "INFO"} ["author","me"]',
+        "hf_model_cache_directory_of_somebody_x, ASIA, EURASIA",
     ],
 )
 def test_what_is_none_stays_readable(line: str) -> None:

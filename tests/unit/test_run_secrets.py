@@ -27,6 +27,7 @@ from hypothesis import strategies as st
             "a.passphrase",
         ),
         *("KAFKA_SASL_JAAS_CONFIG", "ENCRYPTION_KEY", "GF_SECURITY_ADMIN_PASSWORD", "KAFKA_CFG_SSL_KEYSTORE_KEY", "GF_SECURITY_SECRET_KEY"),
+        *("AUTH_HEADER", "DBPASS", "JWT", "SLACK_WEBHOOK_URL", "HTTP_AUTHORIZATION"),
         *("OPENAI_KEY", "LLM_KEY", "ANTHROPIC_KEY", "llmKey", "PUBLIC_API_KEY", "MY_PUBLIC_AND_OTHER_KEY"),
     ],
 )
@@ -38,6 +39,7 @@ def test_keys_of_secrets(key: str) -> None:
     "key",
     [
         *("POSTGRES_PASSWORD_FILE", "TOKEN_FILE", "PWD", "PATH", "POSTGRES_USER", "COMPASS_URL", "TOKENIZERS_PARALLELISM", "KEY", "AUTHOR"),
+        *("PROXY_BYPASS", "COMPASS", "JWT_ISSUER", "WEBHOOK_ENABLED"),
         *("POSTGRES_HOST_AUTH_METHOD", "PUBLIC_KEY", "LOG_LEVEL", "", "MONKEY", "KEY_PREFIX", "REDIS_EXPORTER_CHECK_KEYS"),
         *("PRIMARY_KEY", "JWT_PUBLIC_KEY", "KAFKA_PARTITION_KEY", "sortKey", "FOREIGN_KEY", "GPG_KEY", "SandboxKey"),
     ],
@@ -57,6 +59,8 @@ def test_keys_of_no_secrets(key: str) -> None:
         ("BROKERS", "kafka:9092,other:9092", False),
         ("URL", "jdbc:postgresql://db:5432/x?user=me&password=pw", True),
         ("OPTS", "host=db password=pw", True),
+        ("URL", "https://0a1b2c3d4e5f6a7b@git.example.com", True),
+        ("STORAGE", "AccountName=a;AccountKey=hunter2", True),
         ("A_FILE", "postgres://me:pw@db/x", True),
         ("A_PASSWORD_FILE", "/run/secrets/x", False),
         ("ALLOW_EMPTY_PASSWORD", "yes", False),
