@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.auren.stack.plugins.filter.architecture_graph import HIGH, picture
 from ansible_collections.auren.stack.plugins.module_utils.known_commands import Host, commands
 from ansible_collections.auren.stack.plugins.module_utils.layers import LAYERS
@@ -97,3 +100,15 @@ def test_commands_are_those_that_the_host_can_run() -> None:
     assert len(stopped) == 2
     with_curl = commands({"web": web}, Host(["web"], "net", "", True, "py"))
     assert with_curl[-1]["line"].startswith("curl --fail ")
+
+
+@pytest.mark.parametrize("template", ["architecture.md.j2", "architecture.html.j2"])
+def test_the_legend_speaks_of_every_arrow_that_is_drawn(template: str) -> None:
+    """Failed and unproved ones are drawn, too: it must not say that an arrow is proved."""
+    path = Path(__file__).parents[2] / "roles" / "documentation" / "templates" / template
+    [legend] = re.findall("An arrow is .*", path.read_text())
+    legend = re.sub("</?span[^>]*>", "", legend)
+    assert legend.startswith(
+        "An arrow is a connection that verification asked: dotted for monitoring, red where it failed{{ ', grey where it is not proved"
+    )
+    assert "Every other one was proved from where it begins." in legend
