@@ -100,7 +100,7 @@ PLANTED_IN = {
     "tests/unit/test_audit_properties.py",
     "tests/unit/test_redaction.py",
 }
-PLANTED_KINDS = ("a private key", "a token", "a password that looks real")
+SECRET_KINDS = ("a private key", "a token", "a password that looks real")
 
 SEARCHES: list[tuple[re.Pattern[str], Callable[[str], bool], str]] = [  # what it looks like, what else has to hold, what it is
     (PRIVATE_KEY, always, "a private key"),
@@ -129,4 +129,9 @@ def leaks(path: Path, content: bytes) -> list[str]:
         if holds(match[match.re.groups])
     }
     planted = str(path) in PLANTED_IN
-    return [f"{path}:{line}: {kind}" for line, kind in sorted(found) if not (planted and kind in PLANTED_KINDS)]
+    return [f"{path}:{line}: {kind}" for line, kind in sorted(found) if not (planted and kind in SECRET_KINDS)]
+
+
+def shown_secrets(name: str, text: str) -> list[str]:
+    """The findings in a text that is about one host, and so names it, its folders and whom it asks."""
+    return [line for line in leaks(Path(name), text.encode()) if line.partition(": ")[2] in SECRET_KINDS]

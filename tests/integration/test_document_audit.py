@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.harness import Project, Result, docker, free_port, image, run_module
+from tests.leaks import leaks
 
 SECRET = "Hk4-wq7.Zr9-of-nobody"
 HELD = "kept-by-the-service-81"
@@ -116,6 +117,7 @@ def test_what_is_true_and_what_is_not(host: tuple[Project, int, str]) -> None:
     assert result.output["false_claims"] == sum(one["verdict"] == "false" for one in result.output["claims"])
     assert result.output["markdown"].startswith("# Audit of doc.md")
     assert [secret for secret in (SECRET, HELD) if secret in result.text] == []  # with all that -vvv would show
+    assert leaks(Path("audit.md"), result.output["markdown"].encode()) == []
     assert "Users open" not in json.dumps(result.output.get("invocation", {}))
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.integration.harness import ROOT, Project, ansible_playbook, free_port, image
+from tests.leaks import leaks
 
 
 def play(project: Project, reports: Path, playbook: str, *words: str, cwd: Path = ROOT, **values: Any) -> subprocess.CompletedProcess[str]:
@@ -116,6 +117,7 @@ def test_a_stack_that_was_removed_is_said_to_be_gone(tmp_path: Path, kept: list[
         text = written(reports, name)
         assert re.search(r"The stack was removed(\*\*|</b>): 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, by ann", text), text
         assert ("auren_redis_data" in text) == bool(kept)
+        assert leaks(Path(name), text.encode()) == []
         assert ("No data of it is left" in text) != bool(kept)
     [record] = records(reports)
     assert (record["kind"], record["operations"]) == ("clean", network["changes"])

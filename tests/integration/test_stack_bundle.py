@@ -28,6 +28,7 @@ from tests.integration.harness import (
     run_module,
     tree,
 )
+from tests.leaks import shown_secrets
 
 MARKS = ("CANARY", "YRANAC")
 SPECIAL = """ $a 'q' "r" #s \\t @u:v/w %41 &y=z """
@@ -115,6 +116,7 @@ def test_all_that_is_needed_and_no_secret_in_any_form(up: Project, check: bool) 
     assert traces(docker("logs", up.called("chatty"))) != []
     assert traces(json.dumps(docker("inspect", up.called("chatty")))) != []
     assert {path: found for path, text in files.items() if (found := traces(text))} == {}
+    assert [line for path, text in files.items() for line in shown_secrets(path, text)] == []
     assert traces(result.text.replace(result.output["bundle"], "")) == []
     own = {f"containers/{up.called(short)}/inspect.json" for short in ("one", "chatty", "loop")}
     own |= {f"containers/{up.called(short)}/log.txt" for short in ("chatty", "loop")}  # the other one has said nothing

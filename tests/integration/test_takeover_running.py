@@ -10,6 +10,7 @@ from ansible.parsing.dataloader import DataLoader
 from tests.integration.hand_run import SERVER, HandRun
 from tests.integration.harness import docker, run_module
 from tests.integration.run_facts import differing
+from tests.leaks import shown_secrets
 
 RICH = (
     *("--env", "TOKEN=s3cret $word", "--env", "EMPTY=", "--label", "team=nights $1", "--hostname", "box", "--user", "0:0", "--init"),
@@ -94,10 +95,14 @@ def test_a_password_on_the_command_line_cannot_stay_there(hand: HandRun) -> None
 
 def test_what_looks_like_a_template_is_pasted_as_it_is(hand: HandRun) -> None:
     words = ("--log-opt", "tag={{.Name}}", "--label", "note={{ lookup('pipe', 'id') }}", "--env", "FORMAT={% raw %}", "--env", "PLAIN=1")
-    name = hand.start("db", *words)
+    made = "Zk3-x_9Q" + "pLmN0-aB7"
+    name = hand.start("db", *words, "--env", f"API_TOKEN={made}")
     told = run_module("takeover_info", {**hand.project.arguments(hand.service("db", "x")), "choices": {name: "running"}}, False)
     assert told.status == 0, told.text
-    text = told.output["variables_text"]
+    text = told.output["variables_text"]  # the playbook writes it down as taken-over.yml
+    assert "API_TOKEN: <<secret:" in text.replace('"', "").replace("'", "")
+    assert made not in text
+    assert shown_secrets("taken-over.yml", text) == []
     assert 'tag: !unsafe "{{.Name}}"' in text
     assert text.count("!unsafe") == 3
     assert DataLoader().load(text) == told.output["variables"]
