@@ -50,7 +50,7 @@ def _container_operations(house: House, services: dict[str, Service], snapshot: 
     """Those that need others go first, then what runs that were cut off left behind."""
     operations: list[Operation] = []
     found = [snapshot.container(n) for wave in reversed(definition.start_order(services)) for n in wave]
-    found += [c for c in snapshot.containers if c.name not in services and c.labels.get(LABEL_SERVICE) in services]
+    found += [c for c in snapshot.containers if c.for_the_moment and c.labels.get(LABEL_SERVICE) in services]
     operations += forgotten(services, snapshot)
     for container in (c for c in found if c and c.belongs(house.project)):
         if container.alive:

@@ -276,7 +276,8 @@ def test_everything_that_is_wrong_is_told_at_once(house: House) -> None:
 def test_leaving(house: House, state: str, names: list[str], volumes: list[str], expected: list[str]) -> None:
     services = [service("one", house), service("two", house, needs=["one"]), service("three", house)]
     declared = {s.name: Declared(s, {}) for s in services}
-    seen = snapshot(container("one"), container("two"), foreign("three"), v="/v")
+    copy = container("one-copy", labels={LABEL_SERVICE: "one"})
+    seen = snapshot(container("one"), container("two"), foreign("three"), copy, v="/v")
     found = plan_leave(house, declared, seen, Leave(state, names, volumes, []))
     assert (found.actions(), found.conflicts) == (expected, [])
 
