@@ -52,7 +52,8 @@ PASSWORDS = {"hunter2-S3cret": "tests: the one that a script holds and that no m
 # What `redaction` hides, so tests/unit/test_redaction.py asks both about the same.
 PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY")
 TOKEN = re.compile(
-    r"\b(?:A[KS]IA[0-9A-Z]{16}|gh[opsur]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{20,}|[sr]k_live_\w{16,}|glsa_\w{20,}|dckr_pat_[\w-]{20,}|AIza[\w-]{35}"
+    r"\b(?:A[KS]IA[0-9A-Z]{16}|gh[opsur]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{20,}"
+    r"|[sr]k_live_\w{16,}|glsa_\w{20,}|dckr_pat_[\w-]{20,}|AIza[\w-]{35}"
     r"|npm_\w{36}|pypi-AgE[\w-]{20,}|hf_\w{30,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"
 )
 NAMED = re.compile(r"(?:passw|secret|token|api_?key|credential)\w*[\"']?[ \t]*[:=][ \t]*[\"']?([^\s\"',;)}]{12,})", re.IGNORECASE)

@@ -49,7 +49,8 @@ NAMES = re.compile(
 )
 NONE = re.compile(r"\W*(none|no|n/?a|not applicable|nothing|nobody|no dependenc(y|ies))?\W*(\(.*\))?\s*", re.I)
 MAPPING = re.compile(
-    r"(?<![\d.:])(?:(\d{1,3}(?:\.\d{1,3}){3}|localhost|\[::\]|\*):)?(\d{2,5})(?:/tcp)?\s*(?:->|→|=>|⇒|:|(?=\s)\s*to\s)\s*(\d{2,5})(?:/(?:tcp|udp))?(?![\d:]|\.\d)"
+    r"(?<![\d.:])(?:(\d{1,3}(?:\.\d{1,3}){3}|localhost|\[::\]|\*):)?(\d{2,5})(?:/tcp)?\s*"
+    r"(?:->|→|=>|⇒|:|(?=\s)\s*to\s)\s*(\d{2,5})(?:/(?:tcp|udp))?(?![\d:]|\.\d)"
 )
 PUBLISHED = re.compile(r"(?<![\d.])(127\.0\.0\.1|0\.0\.0\.0|localhost|\[::\]):(\d{2,5})(?![\d:]|\.\d)")
 IPV4 = re.compile(r"(?<![\d.])((?:\d{1,3}\.){3}\d{1,3})(?!\d|\.\d|/\d)")

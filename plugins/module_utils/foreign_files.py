@@ -44,19 +44,12 @@ def foreign(house: House, called: Mapping[str, Service], declared: Collection[st
     definitions = [] if declared else [master_file(house, ()).path]
     definitions += [service.fragment_path for service in new]
     yield from (_refusal(path) for path in definitions if path.exists() and not is_ours(path))
-    unknown = [service for service in new if _is_full(service.config_path("")) and not is_ours(service.fragment_path)]
+    unknown = [service for service in new if guards.holds_data(str(service.config_path(""))) and not is_ours(service.fragment_path)]
     known = begun(house.directory) if unknown else set[str]()
     for service in unknown:
         container = snapshot.container(service.name)
         if service.name not in known and not (container and container.belongs(house.project)):
             yield _refusal(service.config_path(""))
-
-
-def _is_full(path: Path) -> bool:
-    try:
-        return guards.holds_data(str(path))
-    except NotADirectoryError:
-        return True
 
 
 def _refusal(path: Path) -> StackError:

@@ -17,11 +17,13 @@ DEBIAN_BIN = "/usr/lib/postgresql/"  # where Debian's PostgreSQL lies: glibc; th
 
 
 def holds_data(directory: str) -> bool:
-    """True when the directory exists and has anything in it (a file system's own lost+found does not count)."""
+    """True when the directory exists and has anything in it (a file system's own lost+found does not count); a file holds its bytes."""
     try:
         return any(name != "lost+found" for name in os.listdir(directory))
     except FileNotFoundError:
         return False
+    except NotADirectoryError:
+        return True
 
 
 def postgres_image(image: Image) -> dict[str, str]:

@@ -131,8 +131,7 @@ def data_of(state: HostState, runs: Sequence[Run], host: Asked) -> dict[str, fro
     for _run, swap in swaps_in(runs):
         now = there(swap, state)
         if now is not None and not {now.id, swap["id"]} <= set(found):
-            known = [host.data(now, place) for place in swap["places"]] if swap["places"] else now.writes
-            found[now.id] = found[swap["id"]] = frozenset(known) - {""}
+            found[now.id] = found[swap["id"]] = frozenset(host.data(now, place) for place in swap["places"]) - {""}
     return found
 
 

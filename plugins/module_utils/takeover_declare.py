@@ -23,16 +23,10 @@ HEALTH = {"interval": "30s", "timeout": "30s", "retries": 3, "start_period": "0s
 DECLARED, RUNNING = "declared", "running"
 GRAFANA_KEY = "GF_SECURITY_SECRET_KEY"
 OVERRIDES = "auren_overrides"
-GIVEN = (OVERRIDES, "kafka_properties", "grafana_environment")  # variables that hold several things, of which some are told
-# Of a broker, with Kafka's own values; none where another one holds instead (Kafka documentation, "Broker Configs").
-KAFKA_LIMITS = {
-    "log.retention.hours": "168",
-    "log.retention.minutes": "",
-    "log.retention.ms": "",
-    "log.retention.bytes": "-1",
-    "log.cleanup.policy": "delete",
-    "offsets.retention.minutes": "10080",
-}
+SEVERAL = (OVERRIDES, "kafka_properties", "grafana_environment")  # variables that hold several things, of which some are told
+# Of a broker, with Kafka's own values; of the time of records the smallest unit holds (Kafka documentation, "Broker Configs").
+KAFKA_LIMITS = {"log.retention.ms": "", "log.retention.bytes": "-1", "log.cleanup.policy": "delete", "offsets.retention.minutes": "10080"}
+WEEK = "604800000"  # milliseconds, where no unit is given
 TOPICS = "topics.txt"  # a file of the role kafka
 TOPICS_STAY = {"kafka_topics": list[Any](), "kafka_extra_topics": list[Any]()}  # what is not declared is neither made nor changed
 _NAME = re.compile(r"(?i)(USER|USERNAME|LOGIN|DB|DATABASE|NAME)$")  # an environment key with the name of somebody or something
@@ -60,15 +54,14 @@ def tell(
     choices: Mapping[str, str],
     images: Mapping[str, str],
     copied: Sequence[str],
-    given: Mapping[str, Any],
+    overrides: Mapping[str, Mapping[str, Any]],
     known: Mapping[str, str],
 ) -> Told:
     """choices: service → declared or running. images: service → the image that it is going to run. copied: services whose data moves.
 
-    given: what the inventory says already of variables that hold several things (GIVEN). known: value → name of secrets that are known;
-    values never get out.
+    overrides: what the inventory says already. known: value → name of secrets that are known; values never get out.
     """
-    told, overrides = Told(), given.get(OVERRIDES) or {}
+    told = Told()
     told.secrets = {secret for old in olds.values() for secret in started_with(old.raw)}
     redactor = _redactor(olds.values(), {*known, *told.secrets})
     for name, old in olds.items():
@@ -88,13 +81,12 @@ def tell(
     return told
 
 
-def united(variables: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of all services, without what the inventory says already. given: as for `tell`; what it has of other things stays."""
+def united(variables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Those of all services. Of what holds several things, all that were found."""
     found: dict[str, Any] = {}
     for own in variables.values():
-        for key, value in own.items():
-            found[key] = {**found.get(key, given.get(key) or {}), **value} if key in GIVEN else value
-    return {key: value for key, value in found.items() if key not in GIVEN or value != given.get(key)}
+        found.update({key: {**found.get(key, {}), **value} if key in SEVERAL else value for key, value in own.items()})
+    return found
 
 
 def _redactor(olds: Iterable[Old], secrets: Collection[str]) -> Redactor:
@@ -179,12 +171,17 @@ def topic_variables(service: Service, present: Sequence[kafka_topics.Topic]) -> 
 
 
 def kafka_limits(program: Program) -> dict[str, str]:
-    """Properties of a broker that say how long it keeps records and committed offsets, where they are not Kafka's own."""
+    """Properties of a broker that say how long it keeps records and committed offsets, each in one unit."""
     pairs = [line.partition("=") for path in KAFKA_FILES for line in (program.read(path) or "").splitlines()]
     told = {key.strip(): value.strip() for key, _equals, value in pairs}
     for key, value in program.env.items():
         told[re.sub(r"KAFKA_(CFG_)?", "", key).lower().replace("_", ".")] = value
-    return {key: told[key] for key, usual in KAFKA_LIMITS.items() if told.get(key, usual) != usual}
+    found = {key: told.get(key) or usual for key, usual in KAFKA_LIMITS.items()}
+    for unit, factor in (("minutes", 60_000), ("hours", 3_600_000)):
+        given = told.get(f"log.retention.{unit}", "")
+        if not found["log.retention.ms"] and re.fullmatch(r"-?\d+", given):
+            found["log.retention.ms"] = str(max(int(given) * factor, -1))
+    return {**found, "log.retention.ms": found["log.retention.ms"] or WEEK}
 
 
 def limits(old: Old, service: Service) -> dict[str, Any]:
@@ -196,8 +193,10 @@ def limits(old: Old, service: Service) -> dict[str, Any]:
             now = old.program.option(f"--storage.tsdb.retention.{name}") or usual
             if now != declared.option(f"--storage.tsdb.retention.{name}"):
                 found[f"prometheus_retention_{name}"] = now
-    if service.role == "kafka" and old.program and (kept := kafka_limits(old.program)):
-        found["kafka_properties"] = kept
+    if service.role == "kafka" and old.program:
+        wanted = kafka_limits(declared_program(service, old))
+        if kept := {key: value for key, value in kafka_limits(old.program).items() if value != wanted[key]}:
+            found["kafka_properties"] = kept
     if service.role == "grafana" and env.get(GRAFANA_KEY) and GRAFANA_KEY not in service.environment:
         found["grafana_environment"] = {GRAFANA_KEY: "<<secret:grafana_secret_key>>"}  # without it, data sources cannot be read
     return found

@@ -166,6 +166,7 @@ def copy(source: str, target: str) -> None:
     """
     command = ["cp", "--archive", "--reflink=auto", "--sparse=auto", "--", f"{source.rstrip('/')}/.", target]
     try:
+        os.stat(source)  # before the target is touched
         os.chmod(target, 0o700)  # a set-group-id bit would be inherited, and cp leaves it there
         # A module is not at hand here, whose run_command would be asked for.
         done = subprocess.run(  # pylint: disable=ansible-bad-function

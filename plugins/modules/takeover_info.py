@@ -13,7 +13,7 @@ description:
   - Reads the containers that stand where declared services belong and that somebody else has made, completely, and says which variables
     make the declaration fit them (image, volume, user, cluster), so that a takeover changes nothing that matters.
   - A service for which V(running) is chosen is declared as it runs, by C(auren_overrides).
-  - A run that goes on after one that was cut off tells what that one has found of services that are taken over already.
+  - As long as something is left to take over, what earlier runs have found of services that are taken over already is told as well.
   - Secrets are replaced by placeholders. Reads only.
 extends_documentation_fragment: [auren.stack.common]
 options:
@@ -38,8 +38,8 @@ options:
     description: Service to V(declared) (the default) or V(running).
     type: dict
     default: {}
-  given:
-    description: What the inventory says already of C(auren_overrides), C(kafka_properties) and C(grafana_environment), by their names.
+  overrides:
+    description: What C(auren_overrides) says already.
     type: dict
     default: {}
   patched:
@@ -74,7 +74,7 @@ actions:
   type: list
   elements: str
 variables:
-  description: Variables to paste into the inventory; empty when it says already what runs.
+  description: Variables that make the declaration fit what runs. P(auren.stack.unsaid#filter) has those that the inventory does not say.
   returned: success
   type: dict
   sample: {"auren_postgres_volume": "postgres_data", "postgres_image": "timescale/timescaledb:2.14.2-pg16"}
@@ -82,10 +82,6 @@ told:
   description: RV(variables) by service, for the journal.
   returned: success
   type: dict
-variables_text:
-  description: RV(variables) as YAML. What Ansible would take for a template, as in a label, is marked C(!unsafe).
-  returned: success
-  type: str
 fragments:
   description: By service, what runs in the words of a Compose file, without networks, with placeholders in the place of secrets.
   returned: success
@@ -129,7 +125,6 @@ from ansible_collections.auren.stack.plugins.module_utils.takeover_history impor
 from ansible_collections.auren.stack.plugins.module_utils.takeover_history import unfinished
 from ansible_collections.auren.stack.plugins.module_utils.takeover_host import kept_image, legacy
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old, olds
-from ansible_collections.auren.stack.plugins.module_utils.yaml_text import inventory
 
 
 def _choices(given: dict[str, Any]) -> dict[str, str]:
@@ -179,22 +174,20 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     reader = SecretReader(home, {n: services[n] for n in found}, engine.snapshot(list(found)), {}, legacy(found))
     known = {value: name for name, values in reader.held().items() for value in values}
     images = {name: kept_image(old, params["patched"]) or old.ref for name, old in found.items()}
-    told = tell(found, services, choices, images, params["copy"], params["given"], known)
+    told = tell(found, services, choices, images, params["copy"], params["overrides"], known)
     warnings: list[str] = []
     for name, old in found.items():
         if services[name].role == "kafka" and choices.get(name) != RUNNING:
             told.variables[name].update(_topics(services[name], old, earlier.get(name), warnings))
-    others = {name: own for name, own in earlier.items() if name in services and name not in (*found, *params["leave"])}
-    by_service = {**others, **told.variables}
-    variables = united(by_service, params["given"])
-    module.no_log_values.update(_not_to_be_shown({*known, *told.secrets}, variables))
+    others = {name: own for name, own in earlier.items() if found and name in services and name not in (*found, *params["leave"])}
+    variables = united({**others, **told.variables})
+    module.no_log_values.update(_not_to_be_shown({*known, *told.secrets}, {"all": variables, "each": told.variables}))
     raise_together(told.problems)
     return {
         "changed": False,
         "actions": [],
         "warnings": warnings,
         "variables": variables,
-        "variables_text": inventory(variables) if variables else "",
         "told": told.variables,
         "fragments": told.fragments,
         "unexpressed": {name: sentences for name, sentences in told.unexpressed.items() if sentences},
@@ -204,7 +197,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 ARGUMENTS: dict[str, Any] = {
     **{key: DECLARATION[key] for key in ("project", "project_dir", "network", "services")},
     "choices": {"type": "dict", "default": {}},
-    "given": {"type": "dict", "default": {}},
+    "overrides": {"type": "dict", "default": {}},
     "patched": {"type": "dict", "default": {}},
     "copy": {"type": "list", "elements": "str", "default": []},
     "leave": {"type": "list", "elements": "str", "default": []},

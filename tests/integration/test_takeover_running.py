@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ansible.parsing.dataloader import DataLoader
+from ansible_collections.auren.stack.plugins.filter.unsaid import unsaid
 
 from tests.integration.hand_run import SERVER, HandRun
 from tests.integration.harness import docker, run_module
@@ -99,7 +100,7 @@ def test_what_looks_like_a_template_is_pasted_as_it_is(hand: HandRun) -> None:
     name = hand.start("db", *words, "--env", f"API_TOKEN={made}")
     told = run_module("takeover_info", {**hand.project.arguments(hand.service("db", "x")), "choices": {name: "running"}}, False)
     assert told.status == 0, told.text
-    text = told.output["variables_text"]  # the playbook writes it down as taken-over.yml
+    text = unsaid(told.output["variables"], {})["lines"]  # the playbook writes it down as taken-over.yml
     assert "API_TOKEN: <<secret:" in text.replace('"', "").replace("'", "")
     assert made not in text
     assert shown_secrets("taken-over.yml", text) == []
@@ -172,9 +173,13 @@ def test_a_run_that_goes_on_tells_what_the_first_one_found(hand: HandRun) -> Non
     told = run_module("takeover_info", hand.project.arguments(declared), False).output["told"]
     assert "old-db" in told[name]["auren_overrides"][name]["aliases"]
     hand.do(declared, told=told)
-    again = run_module("takeover_info", hand.project.arguments(declared), False).output
-    assert again["variables"] == told[name]
-    assert again["told"] == {}
+    hand.redis("cache", "--volume", f"{hand.project.volume('more')}:/data")
+    both = hand.project.arguments(declared, hand.service("cache", hand.project.volume("more")))
+    again = run_module("takeover_info", both, False).output
+    assert again["variables"]["auren_overrides"].items() > told[name]["auren_overrides"].items()
+    assert list(again["told"]) == [hand.called("cache")]
+    nothing = run_module("takeover_info", hand.project.arguments(declared), False).output
+    assert nothing["variables"] == {}
 
 
 def test_topics_that_cannot_be_asked_for_stay_as_they_are(hand: HandRun) -> None:

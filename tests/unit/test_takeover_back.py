@@ -247,9 +247,9 @@ def test_one_that_only_shares_what_is_no_data_is_started() -> None:
     clock, host = "/etc/localtime", Asked(lambda _starter: False, lambda _copy: True, lambda c, path: f"/volumes/{c.id}{path}")
     there = container("db", "old", restart_policy="always", writes=(*DATA, clock))
     state = HostState((there, replace(TWIN, writes=(clock,))), ())
-    for places, started in ((["/data"], True), ([], False)):
+    for places, started in ((["/data"], True), ([], True)):
         undoing = plan_rollback(state, [STOPPED], data_of(state, [run(1.0, swap(places=places))], host))
-        assert bool(undoing.moves) is started, "where no journal tells what is data, all that it writes to is"
+        assert bool(undoing.moves) is started, "one that keeps no data shares none"
     asleep = HostState((replace(there, state="exited"), TWIN), ())
     assert plan_rollback(asleep, [STOPPED], data_of(asleep, [run(1.0, swap(places=["/data"]))], host)).moves
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.auren.stack.plugins.filter.unsaid import unsaid
 from ansible_collections.auren.stack.plugins.module_utils.data_places import Program
-from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import RUNNING, Told, kafka_limits, made_as, tell, united
+from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import RUNNING, Told, kafka_limits, limits, made_as, tell, united
 from ansible_collections.auren.stack.plugins.module_utils.takeover_read import Old
 
 from tests.unit import inspected
@@ -93,23 +95,55 @@ def test_a_name_that_is_a_secret_itself_is_no_name() -> None:
     assert [problem.kind for problem in found.problems] == ["secret_in_command"]
 
 
-def test_what_is_told_of_several_services_goes_beside_what_the_inventory_has() -> None:
-    given = {"auren_overrides": {"web": {"aliases": ["w"]}}, "grafana_environment": {"GF_SMTP_ENABLED": "true"}}
+def test_what_is_found_of_several_services_is_one() -> None:
     variables = {
         "grafana": {"grafana_environment": {"GF_SECURITY_SECRET_KEY": "k"}, "auren_overrides": {"grafana": {"aliases": ["g"]}}},
         "db": {"postgres_image": "pg:16", "auren_overrides": {"db": {"aliases": ["d"]}}},
     }
-    assert united(variables, given) == {
-        "grafana_environment": {"GF_SMTP_ENABLED": "true", "GF_SECURITY_SECRET_KEY": "k"},
-        "auren_overrides": {"web": {"aliases": ["w"]}, "grafana": {"aliases": ["g"]}, "db": {"aliases": ["d"]}},
+    assert united(variables) == {
+        "grafana_environment": {"GF_SECURITY_SECRET_KEY": "k"},
+        "auren_overrides": {"grafana": {"aliases": ["g"]}, "db": {"aliases": ["d"]}},
         "postgres_image": "pg:16",
     }
-    assert united({"web": {"auren_overrides": given["auren_overrides"]}}, given) == {}
+
+
+def test_what_the_inventory_has_beside_is_kept_and_not_shown() -> None:
+    found = {"grafana_environment": {"GF_SECURITY_SECRET_KEY": "k"}, "postgres_image": "pg:16"}
+    told = unsaid(found, {"grafana_environment": {"GF_SMTP_PASSWORD": "from a vault"}, "postgres_image": "pg:16"})
+    assert told["variables"] == {"grafana_environment": {"GF_SMTP_PASSWORD": "from a vault", "GF_SECURITY_SECRET_KEY": "k"}}
+    assert told["lines"] == "# grafana_environment: beside what is in it already\ngrafana_environment:\n  GF_SECURITY_SECRET_KEY: k\n"
+    assert unsaid(found, {"grafana_environment": "", "postgres_image": ""})["variables"] == found
+
+
+def test_what_is_pasted_is_told_no_more() -> None:
+    found = {"kafka_properties": {"log.retention.ms": "720"}, "kafka_node_id": "3", "auren_postgres_user": "them"}
+    said = {"kafka_properties": {"log.retention.ms": 720, "more": 1}, "kafka_node_id": 3, "auren_postgres_user": "them"}
+    assert unsaid(found, said) == {"lines": "", "variables": {}}
 
 
 def test_how_long_a_broker_keeps_records_and_offsets() -> None:
-    """From its file and its environment, which wins; what is Kafka's own is not told."""
+    """From its file and its environment, which wins; of the time of records the smallest unit holds."""
+    own = {
+        "log.retention.ms": "604800000",
+        "log.retention.bytes": "-1",
+        "log.cleanup.policy": "delete",
+        "offsets.retention.minutes": "10080",
+    }
+    assert kafka_limits(Program({}, ["run"], "/", lambda path: None)) == own
     text = "log.retention.hours=168\nlog.retention.bytes = 5000\n#log.retention.ms=1\nlog.dirs=/data\n"
-    env = {"KAFKA_OFFSETS_RETENTION_MINUTES": "999999", "KAFKA_CFG_LOG_RETENTION_MS": "-1", "KAFKA_NODE_ID": "3"}
+    env = {"KAFKA_OFFSETS_RETENTION_MINUTES": "999999", "KAFKA_CFG_LOG_RETENTION_MINUTES": "10", "KAFKA_NODE_ID": "3"}
     program = Program(env, ["run"], "/", lambda path: text if path == "/opt/kafka/config/server.properties" else None)
-    assert kafka_limits(program) == {"log.retention.ms": "-1", "log.retention.bytes": "5000", "offsets.retention.minutes": "999999"}
+    kept = {"log.retention.ms": "600000", "log.retention.bytes": "5000", "offsets.retention.minutes": "999999"}
+    assert kafka_limits(program) == {**own, **kept}
+    forever = Program({"KAFKA_LOG_RETENTION_HOURS": "-1"}, ["run"], "/", lambda path: None)
+    assert kafka_limits(forever)["log.retention.ms"] == "-1"
+
+
+@pytest.mark.parametrize(("hours", "declared"), [("168", "24"), ("720", "1")])
+def test_a_broker_that_is_declared_to_keep_them_for_another_time_is_told(hours: str, declared: str) -> None:
+    one = old([f"KAFKA_LOG_RETENTION_HOURS={hours}"])
+    one = replace(one, program=Program({"KAFKA_LOG_RETENTION_HOURS": hours}, ["run"], "/", lambda path: None))
+    wanted = service("app", role="kafka", compose={"environment": {"KAFKA_LOG_RETENTION_HOURS": declared}})
+    assert limits(one, wanted) == {"kafka_properties": {"log.retention.ms": str(int(hours) * 3_600_000)}}
+    same = service("app", role="kafka", compose={"environment": {"KAFKA_LOG_RETENTION_MINUTES": str(int(hours) * 60)}})
+    assert limits(one, same) == {}

@@ -298,12 +298,14 @@ def test_what_goes_meanwhile_is_not_measured_and_not_copied(
             work(strict)
 
 
-def test_what_is_not_there_is_told() -> None:
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     for work in (tree.checksum, tree.size, tree.clear, lambda path: b"".join(tree_archive.pack(path))):
         with pytest.raises(StackError, match="/nowhere/at/all: No such file"):
             work("/nowhere/at/all")
-    with pytest.raises(StackError, match="cannot copy /nowhere/at/all to /tmp"):
-        tree.copy("/nowhere/at/all", "/tmp")
+    before = tmp_path.chmod(0o1777) or tmp_path.stat()
+    with pytest.raises(StackError, match=f"cannot copy /nowhere/at/all to {tmp_path}"):
+        tree.copy("/nowhere/at/all", str(tmp_path))
+    assert tmp_path.stat() == before
     assert tree.room("/nowhere/at/all") == pytest.approx(shutil.disk_usage("/").free, rel=0.1)
 
 

@@ -34,12 +34,15 @@ END
 }
 
 provide() {
+    command -v apt-get >/dev/null || { echo "This host has no apt to install $* with: install that yourself, then run again" >&2; exit 1; }
+    [ "$(id -u)" = 0 ] || { echo "User $(id -un) cannot install $*: run with become" >&2; exit 1; }
     local until=$((SECONDS + PATIENCE)) pause=5 lists packages
     while :; do
         # A broken source does not matter where the others have the packages: the download decides.
         lists=$(LC_ALL=C apt-get update -qq 2>&1) || true
         packages=$(LC_ALL=C apt-get install -y -qq --download-only --no-install-recommends "$@" 2>&1) && break
-        if ((SECONDS + pause > until)); then
+        # Lists that were read whole and do not have a package will not have it later.
+        if ((SECONDS + pause > until)) || { [ -z "$lists" ] && [[ $packages == *"E: Unable to locate package"* ]]; }; then
             echo "apt cannot download $*: $(grep '^E:' <<<"$packages" | head -n 1) $(grep '^[EW]:' <<<"$lists" | head -n 1)" \
                 "Mend the apt sources or the network of this host, then run again" >&2
             exit 1

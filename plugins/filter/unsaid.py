@@ -1,0 +1,72 @@
+# Copyright: auren.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs and the inventory does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible_collections.auren.stack.plugins.module_utils.takeover_declare import SEVERAL
+from ansible_collections.auren.stack.plugins.module_utils.yaml_text import inventory
+
+DOCUMENTATION = r"""
+name: unsaid
+short_description: What runs and the inventory does not say
+version_added: 0.1.0
+author: The auren.stack authors (@auren)
+description:
+  - Of the variables that were found, those that the inventory says otherwise or not at all. Of a variable that holds several things, such
+    as C(kafka_properties), the lines tell only what is new, for the rest of it may be secret.
+positional: _input, said
+options:
+  _input:
+    description: RV(auren.stack.takeover_info#module:variables) of M(auren.stack.takeover_info).
+    type: dict
+    required: true
+  said:
+    description: The same variables as they are now; empty text for one that is not there.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+new: "{{ found.variables | auren.stack.unsaid({'redis_image': redis_image | default('')}) }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(lines), to paste into the inventory as YAML, where what Ansible would take for a template, as in a label, is marked C(!unsafe); and
+      C(variables), as they are with these lines.
+  type: dict
+"""
+
+
+def unsaid(found: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """lines: empty where everything is said."""
+    new: dict[str, Any] = {}
+    for key, value in found.items():
+        present = said.get(key) or {}
+        if key in SEVERAL:
+            new[key] = {name: one for name, one in value.items() if _text(one) != _text(present.get(name))}
+        elif _text(value) != _text(said.get(key)):
+            new[key] = value
+    new = {key: value for key, value in new.items() if key not in SEVERAL or value}
+    beside = [f"# {key}: beside what is in it already\n" for key in new if key in SEVERAL and said.get(key)]
+    variables = {key: {**(said.get(key) or {}), **value} if key in SEVERAL else value for key, value in new.items()}
+    return {"lines": "".join(beside) + inventory(new) if new else "", "variables": variables}
+
+
+def _text(value: Any) -> Any:
+    """A number and the same as text mean the same to a server."""
+    if isinstance(value, Mapping):
+        return {str(key): _text(one) for key, one in value.items()}
+    return [_text(one) for one in value] if isinstance(value, (list, tuple)) else str(value)
+
+
+class FilterModule:
+    """What Ansible asks for."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"unsaid": unsaid}
