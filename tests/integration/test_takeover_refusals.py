@@ -241,7 +241,7 @@ def test_a_copy_that_would_mix_with_something(hand: HandRun) -> None:
 def test_a_stopped_server_whose_data_cannot_be_seen(hand: HandRun) -> None:
     hand.redis("db", command=["sh", "-c", "cd /tmp; exec redis-server --save ''"])
     docker("stop", hand.called("db"))
-    said = hand.refused(hand.service("db", hand.project.volume("data")))
+    said = hand.refused(hand.service("db", hand.project.volume("data"), compose={"command": ["redis-server", "--save", ""]}))
     assert said == (
         "db does not run, and there is no data of a redis at /data: where it is cannot be seen. Start it, then run again. "
         "Nothing was changed"
