@@ -16,8 +16,8 @@ short_description: What runs and the inventory does not say
 version_added: 0.1.0
 author: The auren.stack authors (@auren)
 description:
-  - Of the variables that were found, those that the inventory says otherwise or not at all. Of a variable that holds several things, such
-    as C(kafka_properties), the lines tell only what is new, for the rest of it may be secret.
+  - Of a variable that holds several things, such as C(kafka_properties), the lines tell only what the inventory does not say, for the rest
+    of it may be secret. All others are told, for one that is right already may be so only by another one that is about to change.
 positional: _input, said
 options:
   _input:
@@ -50,7 +50,7 @@ def unsaid(found: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
         present = said.get(key) or {}
         if key in SEVERAL:
             new[key] = {name: one for name, one in value.items() if _text(one) != _text(present.get(name))}
-        elif _text(value) != _text(said.get(key)):
+        else:
             new[key] = value
     new = {key: value for key, value in new.items() if key not in SEVERAL or value}
     beside = [f"# {key}: beside what is in it already\n" for key in new if key in SEVERAL and said.get(key)]

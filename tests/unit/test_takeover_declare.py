@@ -109,16 +109,23 @@ def test_what_is_found_of_several_services_is_one() -> None:
 
 def test_what_the_inventory_has_beside_is_kept_and_not_shown() -> None:
     found = {"grafana_environment": {"GF_SECURITY_SECRET_KEY": "k"}, "postgres_image": "pg:16"}
-    told = unsaid(found, {"grafana_environment": {"GF_SMTP_PASSWORD": "from a vault"}, "postgres_image": "pg:16"})
-    assert told["variables"] == {"grafana_environment": {"GF_SMTP_PASSWORD": "from a vault", "GF_SECURITY_SECRET_KEY": "k"}}
-    assert told["lines"] == "# grafana_environment: beside what is in it already\ngrafana_environment:\n  GF_SECURITY_SECRET_KEY: k\n"
+    told = unsaid(found, {"grafana_environment": {"GF_SMTP_PASSWORD": "from a vault"}, "postgres_image": ""})
+    both = {"GF_SMTP_PASSWORD": "from a vault", "GF_SECURITY_SECRET_KEY": "k"}
+    assert told["variables"] == {"grafana_environment": both, "postgres_image": "pg:16"}
+    beside = "# grafana_environment: beside what is in it already\n"
+    assert told["lines"] == beside + 'grafana_environment:\n  GF_SECURITY_SECRET_KEY: k\npostgres_image: "pg:16"\n'
     assert unsaid(found, {"grafana_environment": "", "postgres_image": ""})["variables"] == found
 
 
 def test_what_is_pasted_is_told_no_more() -> None:
-    found = {"kafka_properties": {"log.retention.ms": "720"}, "kafka_node_id": "3", "auren_postgres_user": "them"}
-    said = {"kafka_properties": {"log.retention.ms": 720, "more": 1}, "kafka_node_id": 3, "auren_postgres_user": "them"}
+    found, said = {"kafka_properties": {"log.retention.ms": "720"}}, {"kafka_properties": {"log.retention.ms": 720, "more": 1}}
     assert unsaid(found, said) == {"lines": "", "variables": {}}
+
+
+def test_what_is_as_it_was_found_because_of_another_variable_is_told() -> None:
+    """As whether NEUROS stores events, which its role says of its own image alone."""
+    found = {"neuros_image": "neuros:takeover-20260101", "neuros_stores_events": True}
+    assert unsaid(found, {"neuros_image": "", "neuros_stores_events": True})["variables"] == found
 
 
 def test_how_long_a_broker_keeps_records_and_offsets() -> None:
