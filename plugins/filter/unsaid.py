@@ -45,17 +45,16 @@ _value:
 
 def unsaid(found: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """lines: empty where everything is said."""
-    new: dict[str, Any] = {}
-    for key, value in found.items():
-        present = said.get(key) or {}
-        if key in SEVERAL:
-            new[key] = {name: one for name, one in value.items() if _text(one) != _text(present.get(name))}
-        else:
-            new[key] = value
-    new = {key: value for key, value in new.items() if key not in SEVERAL or value}
-    beside = [f"# {key}: beside what is in it already\n" for key in new if key in SEVERAL and said.get(key)]
-    variables = {key: {**(said.get(key) or {}), **value} if key in SEVERAL else value for key, value in new.items()}
-    return {"lines": "".join(beside) + inventory(new) if new else "", "variables": variables}
+    new, variables, beside = dict(found), dict(found), ""
+    for key in SEVERAL:
+        present, value = said.get(key) or {}, found.get(key, {})
+        new[key] = {name: one for name, one in value.items() if _text(one) != _text(present.get(name))}
+        variables[key] = {**present, **new[key]}
+        if not new[key]:
+            del new[key], variables[key]
+        elif present:
+            beside += f"# {key}: beside what is in it already\n"
+    return {"lines": beside + inventory(new) if new else "", "variables": variables}
 
 
 def _text(value: Any) -> Any:

@@ -95,4 +95,4 @@ def inside(case: Case, one: Container) -> frozenset[int] | None:
 
 def publishes(one: Container) -> str:
     """What it publishes, for people."""
-    return several(sorted({f"{b.host_ip or '0.0.0.0'}:{b.host_port} → {b.container_port}" for b in one.bindings}), "nothing")
+    return several(sorted(set(map(str, one.ports))), "nothing")

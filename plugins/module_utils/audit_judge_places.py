@@ -40,8 +40,8 @@ _BOUND = re.compile(r"\b(published|bound|binds) (only )?(on|to)\b", re.I)  # not
 
 def port(case: Case) -> Verdict:
     one, number = case.container, int(case.claim.value)
-    out = [b for b in one.bindings if b.host_port == number]
-    within = [b for b in one.bindings if _inner(b) == number]
+    out = [b for b in one.ports if b.host_port == number]
+    within = [b for b in one.ports if _inner(b) == number]
     if case.claim.other == "public":
         return _public(case, one, out)
     if case.claim.other == "published":
@@ -69,7 +69,7 @@ def _within(case: Case, one: Container, number: int, bound: bool) -> Verdict:
     """A port inside a container."""
     listening = inside(case, one)
     if listening is not None and number in listening:
-        return true(f"{one.name} listens on {number} inside" + (f", and publishes {publishes(one)}" if one.bindings else ""))
+        return true(f"{one.name} listens on {number} inside" + (f", and publishes {publishes(one)}" if one.ports else ""))
     if listening is not None:
         ports = several(str(found) for found in sorted(listening) if found < 32768)
         return false(f"{one.name} listens on {ports} inside, and publishes {publishes(one)}")
@@ -82,10 +82,10 @@ def mapping(case: Case) -> Verdict:
     """Host port and container port."""
     one = case.container
     address, host, inner = case.claim.value.rsplit(":", 2)
-    right = [b for b in one.bindings if (b.host_port, _inner(b)) == (int(host), int(inner))]
+    right = [b for b in one.ports if (b.host_port, _inner(b)) == (int(host), int(inner))]
     if right and _at(address, right):
         return true(f"{one.name} publishes {publishes(one)}")
-    if any((b.host_port, _inner(b)) == (int(inner), int(host)) for b in one.bindings):
+    if any((b.host_port, _inner(b)) == (int(inner), int(host)) for b in one.ports):
         return false(f"it is the other way round: {one.name} publishes {publishes(one)}")
     return false(f"{one.name} publishes {publishes(one)}")
 
@@ -103,7 +103,7 @@ def published(case: Case) -> Verdict:
     if not case.claim.subject:
         return on_host(case, address, int(number))
     one = case.container
-    out = [b for b in one.bindings if b.host_port == int(number)]
+    out = [b for b in one.ports if b.host_port == int(number)]
     if address in LOOPBACK and out and not (address == "127.0.0.1" and _BOUND.search(case.claim.text)):
         return true(f"{one.name} publishes {publishes(one)}")
     return decided(_at(address, out) and bool(out), f"{one.name} publishes {publishes(one)}")
@@ -111,12 +111,12 @@ def published(case: Case) -> Verdict:
 
 def unpublished(case: Case) -> Verdict:
     one = case.container
-    return decided(not one.bindings, f"{one.name} publishes {publishes(one)}")
+    return decided(not one.ports, f"{one.name} publishes {publishes(one)}")
 
 
 def on_host(case: Case, address: str, number: int) -> Verdict:
     """Whether somebody listens on the host at an address and a port. Loopback is reached by what listens everywhere, too."""
-    holders = [one.name for one in case.facts.containers if one.running for b in one.bindings if _reached(b, address, number)]
+    holders = [one.name for one in case.facts.containers if one.running for b in one.ports if _reached(b, address, number)]
     if holders:
         return true(f"{several(holders)} publishes it")
     listening = case.facts.host_ports
@@ -137,8 +137,8 @@ def _reached(binding: Binding, address: str, number: int) -> bool:
 def reach(case: Case) -> Verdict:
     """``auren-redis:6379``, as other containers would ask for it."""
     one, number = case.find(case.claim.other), int(case.claim.value)
-    verdict, evidence = _within(case, one, number, any(_inner(b) == number for b in one.bindings))
-    outside = [b for b in one.bindings if b.host_port == number and _inner(b) != number]
+    verdict, evidence = _within(case, one, number, any(_inner(b) == number for b in one.ports))
+    outside = [b for b in one.ports if b.host_port == number and _inner(b) != number]
     if verdict == "false" and outside:
         return false(f"{number} is the published port of {one.name}; between containers it is {_inner(outside[0])}")
     return verdict, evidence
@@ -243,11 +243,11 @@ def _from_inside(case: Case, host: str, number: int) -> Verdict:
     """As a process inside a container would ask for it."""
     if host in LOOPBACK:
         one = case.find(case.claim.other[3:])
-        return _within(case, one, number, any(_inner(b) == number for b in one.bindings))
+        return _within(case, one, number, any(_inner(b) == number for b in one.ports))
     if not case.names.called(host):
         return unprovable(f"no container is called {host}")
     one = case.find(host)
-    return _within(case, one, number, any(_inner(b) == number for b in one.bindings))
+    return _within(case, one, number, any(_inner(b) == number for b in one.ports))
 
 
 def _internal(case: Case, host: str, number: int) -> Verdict:
@@ -256,9 +256,9 @@ def _internal(case: Case, host: str, number: int) -> Verdict:
     audience = case.claim.other
     if audience in ("browser", "host"):
         who = "a browser on a user's machine" if audience == "browser" else "the host"
-        way = f"use what it publishes ({publishes(one)})" if one.bindings else "it publishes nothing: use the proxy's path"
+        way = f"use what it publishes ({publishes(one)})" if one.ports else "it publishes nothing: use the proxy's path"
         return false(f"{who} cannot resolve {host}, which is a name inside Docker's networks; {way}")
-    verdict, evidence = _within(case, one, number, any(_inner(b) == number for b in one.bindings))
+    verdict, evidence = _within(case, one, number, any(_inner(b) == number for b in one.ports))
     return verdict, f"{evidence}; only containers on its network resolve {host}, no browser does"
 
 
@@ -273,7 +273,7 @@ def _elsewhere(case: Case, host: str, number: int, parts: SplitResult) -> Verdic
     if holders:
         if case.claim.other == "browser":
             return false(f"{host} is the address of {holders[0].name} inside Docker: no other machine has a way to it")
-        return _within(case, holders[0], number, any(_inner(b) == number for b in holders[0].bindings))
+        return _within(case, holders[0], number, any(_inner(b) == number for b in holders[0].ports))
     if host in case.facts.addresses:
         return on_host(case, host, number)
     where = _docker(case, host)

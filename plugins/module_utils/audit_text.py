@@ -50,11 +50,23 @@ ANSWERS = re.compile(r"(?i)\W*(?:to|destination|server)\W*")
 _KEYS = re.compile(r"(property|key|field|setting|item|attribute|parameter|aspect|what|)", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
+class _Section:
+    """What a heading says of the text below it. audience: who follows a URL; None when it says nothing of that."""
+
+    level: int
+    aside: bool
+    audience: str | None
+    subject: str = ""
+    network: str = ""
+    observed: bool = False
+
+
 @dataclass
 class _Sections:
-    """What the headings say of the text below them: level → (subject, network, aside, observed, who follows a URL or None)."""
+    """Those that a line is in, the outermost first."""
 
-    open: list[tuple[int, str, str, bool, bool, str | None]] = field(default_factory=list)
+    open: list[_Section] = field(default_factory=list)
 
     def enter(self, heading: Heading, known: Known) -> None:
         self._leave(heading.level)
@@ -62,23 +74,24 @@ class _Sections:
         words = re.findall(r"[\w-]+", bare)
         network = next((word for word in words if word in known.networks), "")
         subject = known.names.resolve(bare) if len(words) <= 5 and not network else ""
-        self.open.append((heading.level, subject, network, bool(ASIDE.search(bare)), bool(OBSERVED.search(bare)), _audience(bare)))
+        aside, observed = bool(ASIDE.search(bare)), bool(OBSERVED.search(bare))
+        self.open.append(_Section(heading.level, aside, _audience(bare), subject, network, observed))
 
     def lead(self, block: Prose) -> None:
         """A paragraph that ends with a colon says of the list or the table behind it whether it is of now, and for whom."""
         if not block.item:
             self._leave(_LEAD)
             if block.text.rstrip().endswith(":"):
-                self.open.append((_LEAD, "", "", bool(ASIDE.search(block.text)), False, _audience(block.text)))
+                self.open.append(_Section(_LEAD, bool(ASIDE.search(block.text)), _audience(block.text)))
 
     def _leave(self, level: int) -> None:
-        self.open = [one for one in self.open if one[0] < level]
+        self.open = [one for one in self.open if one.level < level]
 
     def scope(self, line: int, text: str) -> Scope:
-        subject = next((one[1] for one in reversed(self.open) if one[1]), "")
-        network = next((one[2] for one in reversed(self.open) if one[2]), "")
-        audience = next((one[5] for one in reversed(self.open) if one[5] is not None), "")
-        return Scope(line, text, subject, any(one[3] for one in self.open), any(one[4] for one in self.open), network, audience)
+        subject = next((one.subject for one in reversed(self.open) if one.subject), "")
+        network = next((one.network for one in reversed(self.open) if one.network), "")
+        audience = next((one.audience for one in reversed(self.open) if one.audience is not None), "")
+        return Scope(line, text, subject, any(one.aside for one in self.open), any(one.observed for one in self.open), network, audience)
 
 
 def _audience(heading: str) -> str | None:

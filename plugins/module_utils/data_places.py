@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Callable
 
+from ansible_collections.auren.stack.plugins.module_utils.model import Mount
 from ansible_collections.auren.stack.plugins.module_utils.shell_text import Token, tokens
 
 SHELLS = ("sh", "bash", "ash", "dash")
-ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 VARIABLE = re.compile(r"(\w+)(?:(:?)([-=?])(.*))?", re.DOTALL)  # what is between the braces of ${NAME:-other}
 SIGNS = {  # by which a directory with data of this kind is known
     "postgres": ("PG_VERSION",),
@@ -26,32 +26,6 @@ SIGNS = {  # by which a directory with data of this kind is known
     "prometheus": ("wal", "chunks_head"),
     "grafana": ("grafana.db",),
 }
-
-
-@dataclass(frozen=True)
-class Mount:
-    """kind: volume, bind or tmpfs. name: of a volume. source: the directory on the host. driver: of a volume."""
-
-    destination: str
-    kind: str
-    name: str = ""
-    source: str = ""
-    driver: str = ""
-    writable: bool = True
-
-    @property
-    def anonymous(self) -> bool:
-        return self.kind == "volume" and bool(ANONYMOUS.fullmatch(self.name))
-
-    @property
-    def lasting(self) -> bool:
-        """Outlives the container."""
-        return self.kind in ("volume", "bind")
-
-    @property
-    def reference(self) -> str:
-        """How a Compose file names it: a volume's name, a directory's path."""
-        return self.name if self.kind == "volume" else self.source
 
 
 def mounts(raw: Mapping[str, Any]) -> tuple[Mount, ...]:
@@ -69,6 +43,11 @@ def holder(found: Sequence[Mount], directory: str) -> Mount | None:
     """The mount that a directory of a container is in; None for the container's own layer."""
     inside = [m for m in found if PurePosixPath(directory).is_relative_to(m.destination)] if directory else []
     return max(inside, key=lambda m: len(m.destination), default=None)
+
+
+def inner(found: Sequence[Mount], directory: str) -> list[Mount]:
+    """The mounts that hold parts of what is in a directory, and keep what is written there."""
+    return [m for m in found if m.lasting and m.writable and m.destination.startswith(f"{directory}/")]
 
 
 def below(mount: Mount, directory: str) -> str:

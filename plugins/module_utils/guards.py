@@ -103,11 +103,14 @@ def kafka_properties(directory: str) -> dict[str, str]:
     for place in (Path(directory), Path(directory) / "data"):
         text = read_text(place / "meta.properties")
         if text is not None:
-            return {
-                key: value.strip()
-                for key, _equals, value in (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
-            }
+            return properties(text)
     return {}
+
+
+def properties(text: str) -> dict[str, str]:
+    """The settings of a file of Java properties, as Kafka's are."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key.strip(): value.strip() for key, _equals, value in pairs}
 
 
 def _cluster_id(directory: str) -> str | None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import definition
 from ansible_collections.auren.stack.plugins.module_utils import run_config_fields as fields
-from ansible_collections.auren.stack.plugins.module_utils.data_places import ANONYMOUS
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
+from ansible_collections.auren.stack.plugins.module_utils.model import ANONYMOUS
 from ansible_collections.auren.stack.plugins.module_utils.run_config import compose_of
 from ansible_collections.auren.stack.plugins.module_utils.run_differences import NOT_SET, Difference, differences
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +61,36 @@ class Binding:
         return self.host_port == other.host_port and same_protocol and overlap
 
 
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")  # the name of a volume that nobody named
+
+
 @dataclass(frozen=True)
 class Mount:
-    """A path of the host in a container."""
+    """kind: volume, bind or tmpfs. name: of a volume. source: the path on the host. driver: of a volume."""
 
-    source: str
-    target: str
+    destination: str
+    kind: str
+    name: str = ""
+    source: str = ""
+    driver: str = ""
     writable: bool = True
 
+    @property
+    def anonymous(self) -> bool:
+        return self.kind == "volume" and bool(ANONYMOUS.fullmatch(self.name))
+
+    @property
+    def lasting(self) -> bool:
+        """Outlives the container."""
+        return self.kind in ("volume", "bind")
+
+    @property
+    def reference(self) -> str:
+        """How a Compose file names it: a volume's name, a directory's path."""
+        return self.name if self.kind == "volume" else self.source
+
     def __str__(self) -> str:
-        return f"{self.source} → {self.target}" + ("" if self.writable else " (read-only)")
+        return f"{self.source} → {self.destination}" + ("" if self.writable else " (read-only)")
 
 
 @dataclass(frozen=True)
@@ -121,10 +141,6 @@ class Container:
     def ports(self) -> tuple[Binding, ...]:
         """What it publishes: of one that runs what the Engine does, also at a port that it chose; of another what it was told to."""
         return self.bindings if self.published is None else self.published
-
-    def as_published(self) -> Container:
-        """The same, as if it had been told to publish exactly what it does."""
-        return replace(self, bindings=self.ports)
 
     @property
     def ours(self) -> bool:
@@ -345,7 +361,7 @@ def container_from_inspect(raw: dict[str, Any]) -> Container:
         links=_links(host.get("Links")),
         grace=10 if config.get("StopTimeout") is None else config["StopTimeout"],
         published=_published(raw["NetworkSettings"].get("Ports") or {}) if up else None,
-        mounts=tuple(Mount(m["Source"], m.get("Destination", ""), m.get("RW", True)) for m in binds),
+        mounts=tuple(Mount(m.get("Destination", ""), "bind", source=m["Source"], writable=m.get("RW", True)) for m in binds),
     )
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import tree
-from ansible_collections.auren.stack.plugins.module_utils.data_places import Mount, Program, below, directories, holder
+from ansible_collections.auren.stack.plugins.module_utils.data_places import Program, below, directories, holder
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service, definition_of, start_order
-from ansible_collections.auren.stack.plugins.module_utils.model import Container, Snapshot, split_env
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Mount, Snapshot, split_env
 from ansible_collections.auren.stack.plugins.module_utils.plan import Operation, Plan
 from ansible_collections.auren.stack.plugins.module_utils.run_differences import Difference, differences, narrowed
 from ansible_collections.auren.stack.plugins.module_utils.secrets import fill

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.auren.stack.plugins.module_utils import tree
-from ansible_collections.auren.stack.plugins.module_utils.data_places import SIGNS, Mount, below, holder, holds
+from ansible_collections.auren.stack.plugins.module_utils.data_places import SIGNS, below, holder, holds, inner
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError, extra_vars
 from ansible_collections.auren.stack.plugins.module_utils.guards import holds_data
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState, outside_networks
-from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Snapshot
+from ansible_collections.auren.stack.plugins.module_utils.model import Container, Image, Mount, Snapshot
 from ansible_collections.auren.stack.plugins.module_utils.takeover import (
     BACKED_UP,
     DROP,
@@ -245,14 +245,14 @@ def _elsewhere(swap: Swap, mount: Mount | None, place: str) -> Iterator[StackErr
     """Data that the declared program would not find."""
     old, service, wanted = swap.old, swap.service, expected(swap.service, swap.old)
     entry = data_entry(service, old)
-    inner = [m for m in old.mounts if m.lasting and m.writable and m.destination.startswith(f"{place}/")]
+    parts = inner(old.mounts, place)
     if len(old.places) > 1 and not all(_stays(swap, one) for one in old.places):
         said = f"{swap.name} keeps data in several directories ({', '.join(old.places)}), the declaration in one"
         yield _choose_running(swap, said)
     elif wanted and wanted != entry["target"] and not wanted.startswith(f"{entry['target']}/"):
         yield _choose_running(swap, f"the declared program of {swap.name} looks for its data at {wanted}, where nothing is mounted")
-    elif not {m.reference for m in inner} <= {data["volume"] for data in service.data}:
-        said = f"{swap.name} has more of its data on mounts of their own ({', '.join(m.destination for m in inner)})"
+    elif not {m.reference for m in parts} <= {data["volume"] for data in service.data}:
+        said = f"{swap.name} has more of its data on mounts of their own ({', '.join(m.destination for m in parts)})"
         yield _choose_running(swap, said)
     elif mount is not None and not swap.copies:
         yield from _not_there(swap, mount, place, wanted)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import kafka_topics
-from ansible_collections.auren.stack.plugins.module_utils.data_places import KAFKA_FILES, Program, holder
+from ansible_collections.auren.stack.plugins.module_utils.data_places import KAFKA_FILES, Program, holder, inner
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.errors import UNTOUCHED, StackError
-from ansible_collections.auren.stack.plugins.module_utils.guards import kafka_properties
+from ansible_collections.auren.stack.plugins.module_utils.guards import kafka_properties, properties
 from ansible_collections.auren.stack.plugins.module_utils.redaction import WORD, Redactor, started_with
 from ansible_collections.auren.stack.plugins.module_utils.run_secrets import HIDDEN, hide_words, is_secret, moved_secrets
 from ansible_collections.auren.stack.plugins.module_utils.takeover import declared_program
@@ -172,8 +172,7 @@ def topic_variables(service: Service, present: Sequence[kafka_topics.Topic]) -> 
 
 def kafka_limits(program: Program) -> dict[str, str]:
     """Properties of a broker that say how long it keeps records and committed offsets, each in one unit."""
-    pairs = [line.partition("=") for path in KAFKA_FILES for line in (program.read(path) or "").splitlines()]
-    told = {key.strip(): value.strip() for key, _equals, value in pairs}
+    told = properties("\n".join(program.read(path) or "" for path in KAFKA_FILES))
     for key, value in program.env.items():
         told[re.sub(r"KAFKA_(CFG_)?", "", key).lower().replace("_", ".")] = value
     found = {key: told.get(key) or usual for key, usual in KAFKA_LIMITS.items()}
@@ -238,9 +237,9 @@ def running(old: Old, service: Service, fragment: Mapping[str, Any]) -> dict[str
 
 def _holds_data(old: Old, target: str) -> bool:
     """Whether what is mounted there has data of its program, or a part of that: a directory of the host as well as a volume."""
-    mount = next((m for m in old.mounts if m.destination == target.rstrip("/")), None)
-    held = [place for place in old.places if holder(old.mounts, place) == mount or f"{target.rstrip('/')}/".startswith(f"{place}/")]
-    return mount is not None and mount.lasting and mount.writable and bool(held)
+    whole = [mount for place in old.places if (mount := holder(old.mounts, place)) and mount.lasting and mount.writable]
+    parts = [mount for place in old.places for mount in inner(old.mounts, place)]
+    return target.rstrip("/") in {mount.destination for mount in (*whole, *parts)}
 
 
 def _problems(name: str, old: Old, redactor: Redactor) -> list[StackError]:

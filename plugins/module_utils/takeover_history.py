@@ -18,6 +18,11 @@ from ansible_collections.auren.stack.plugins.module_utils.model import Container
 from ansible_collections.auren.stack.plugins.module_utils.takeover import Before, Copy, before_of
 from ansible_collections.auren.stack.plugins.module_utils.takeover_record import swaps_in, touched
 
+MAKING = 600.0  # seconds after which what is there was made by somebody else
+
+# A container that is in its place: nothing of it was copied, no successor begun, no stop.
+_NOTHING_DONE: Mapping[str, Any] = {"copies": [], "made": 0.0, "stopping": False}
+
 
 def there(swap: Mapping[str, Any], state: HostState) -> Container | None:
     """The container that a swap is about; of one that vanished at its stop, what was made to be its way back, wherever that is now."""
@@ -27,12 +32,6 @@ def there(swap: Mapping[str, Any], state: HostState) -> Container | None:
         if found is None and present is not None and not present.belongs(swap["project"]):
             found = present
     return found
-
-
-MAKING = 600.0  # seconds after which what is there was made by somebody else
-
-# A container that is in its place: nothing of it was copied, no successor begun, no stop.
-_NOTHING_DONE: Mapping[str, Any] = {"copies": [], "made": 0.0, "stopping": False}
 
 
 def begun(runs: Sequence[Run], state: HostState) -> dict[str, Before]:
@@ -84,15 +83,15 @@ def told(runs: Sequence[Run], state: HostState) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for run, swap in swaps_in(runs):
         name, present = swap["name"], state.container(swap["name"])
-        ours = present is not None and present.belongs(swap["project"])
-        if name not in found and touched(run, swap) and (not ours or _made_by(run, name, present)):
+        counts = present is None or not present.belongs(swap["project"]) or _made_by(run, present)
+        if name not in found and touched(run, swap) and counts:
             found[name] = dict(swap.get("told") or {})
     return found
 
 
-def _made_by(run: Run, name: str, present: Container | None) -> bool:
-    begun_at = run.when("make", name) if run.did("make", name, completed=False) else 0.0
-    return present is not None and -1 <= moment(present.created_at) - begun_at <= MAKING
+def _made_by(run: Run, present: Container) -> bool:
+    since = moment(present.created_at) - run.when("make", present.name)
+    return run.did("make", present.name, completed=False) and -1 <= since <= MAKING
 
 
 def unfinished(runs: Sequence[Run], state: HostState) -> dict[str, str]:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.auren.stack.plugins.module_utils import container_checks, proc_net, starters, traces
-from ansible_collections.auren.stack.plugins.module_utils.data_places import Mount, Program, directories, mounts
+from ansible_collections.auren.stack.plugins.module_utils.data_places import Program, directories, mounts
 from ansible_collections.auren.stack.plugins.module_utils.definition import Service
 from ansible_collections.auren.stack.plugins.module_utils.engine import Engine
 from ansible_collections.auren.stack.plugins.module_utils.errors import StackError
 from ansible_collections.auren.stack.plugins.module_utils.files import legible, read_text
 from ansible_collections.auren.stack.plugins.module_utils.host_state import HostState
-from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Container, split_env
+from ansible_collections.auren.stack.plugins.module_utils.model import LABEL_COMPOSE_PROJECT, Container, Mount, split_env
 from ansible_collections.auren.stack.plugins.module_utils.references import LABEL_COMPOSE_FILES, LABEL_COMPOSE_SERVICE
 from ansible_collections.auren.stack.plugins.module_utils.run_config import RunConfig, compose_of
 

@@ -131,7 +131,7 @@ failure:
   type: dict
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,6 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     params, text = module.params, module.params["text"]
     project = Path(params["project_dir"])
     facts = audit_facts.read(Engine(), text, project, params["declared"], params["network"], params["verification"])
-    facts = replace(facts, containers=tuple(one.as_published() for one in facts.containers))
     found = audit_judge.audit(text, facts, params["path"])
     if len(text) < SHORT:
         module.no_log_values.discard(text)

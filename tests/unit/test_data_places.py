@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.auren.stack.plugins.module_utils.data_places import (
-    Mount,
     Program,
     below,
     directories,
@@ -16,6 +15,7 @@ from ansible_collections.auren.stack.plugins.module_utils.data_places import (
     mounts,
     redis_setting,
 )
+from ansible_collections.auren.stack.plugins.module_utils.model import Mount
 
 
 def program(

@@ -47,7 +47,9 @@ def facts(found: dict[str, Any], name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_a_service_is_told_with_all_that_was_seen() -> None:
-    found, _known = told(reading(one(volumes=("v",), mounts=(Mount("/etc/one", "/one", False), Mount("/d", "/data")))))
+    found, _known = told(
+        reading(one(volumes=("v",), mounts=(Mount("/one", "bind", source="/etc/one", writable=False), Mount("/data", "bind", source="/d"))))
+    )
     assert {what: value for what, (value, _since) in facts(found, "one").items()} == {
         "image": "img:1",
         "image id": "sha256:1",
